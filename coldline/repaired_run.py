@@ -13,12 +13,13 @@ from coldline.checker.checker import Checker
 from coldline.errors import GuestError
 from coldline.events.agent_names import vcpu_name
 from coldline.explain.selection import KeptCode, KeptEvents
+from coldline.first_pass import check
 from coldline.frontends.unicorn.additions import Addition, CodePlace
 from coldline.repair.kept_events import APART
 from coldline.repair.result import PutIn, Repair, Repairs, Target
 from coldline.simulation import Trial
 from coldline.trial_repair import Keeping, Rerun
-from coldline.verdict import Verdict, check, judge
+from coldline.verdict import Verdict, judge
 
 
 class RepairedRun(NamedTuple):

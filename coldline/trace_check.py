@@ -8,10 +8,11 @@ from coldline.events.batch import Batch
 from coldline.events.inserting import Inserting, Insertion
 from coldline.events.interruptible import Interruptible
 from coldline.events.source import Sink, Source
+from coldline.first_pass import check
 from coldline.rules.profile import Profile
 from coldline.trace.files import TraceFile
 from coldline.trace.spool import Spool
-from coldline.verdict import WAS_INTERRUPTED, Judgement, Watcher, check, judge
+from coldline.verdict import WAS_INTERRUPTED, Judgement, Watcher, judge
 
 
 def check_trace(

@@ -18,12 +18,13 @@ from coldline.events.agent_names import vcpu_name
 from coldline.events.batch import Batch
 from coldline.events.source import Sink
 from coldline.explain.event_code import instruction_of
+from coldline.first_pass import check
 from coldline.frontends.unicorn import Outcome
 from coldline.frontends.unicorn.additions import Addition, CodePlace
 from coldline.repair.proof import within
 from coldline.repair.result import PutIn, Repair, Repairs, Target
 from coldline.simulation import Trial
-from coldline.verdict import Verdict, check, judge
+from coldline.verdict import Verdict, judge
 
 MOST_KEPT: Final = 20_000_000
 """The most events that are kept in a file while repairs are searched; a longer run is run again instead."""

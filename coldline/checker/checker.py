@@ -9,6 +9,7 @@ import numpy as np
 from coldline.checker.coverage import Coverage
 from coldline.checker.dense_rows import Rows
 from coldline.checker.interpreter import Interpreter
+from coldline.checker.line_runs import joined_lines
 from coldline.checker.polls import Polls
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.findings import Finding
@@ -201,7 +202,7 @@ class Checker:
                 for gap_first, gap_end in gaps(covered, known.first, known.end):
                     lines = (gap_end - gap_first) * self.state.memory.lines_per_page
                     found.append((gap_first * PAGE_SIZE, lines, badness))
-        yield from _join(sorted(found), self.profile.line)
+        yield from joined_lines(sorted(found), self.profile.line)
 
     def would_read_bytes(self, address: int, size: int) -> Iterator[tuple[int, int, Hazard]]:
         """As `would_read`, by runs of bytes in one line that are wrong in the same ways: start, end and hazards."""
@@ -284,19 +285,3 @@ class Checker:
             )
             for low, high, state in runs:
                 yield start + low, start + high, state
-
-
-def _join(
-    found: list[tuple[int, int, tuple[Badness, ...]]], line: int
-) -> Iterator[tuple[int, int, tuple[Badness, ...]]]:
-    """Join sorted runs of lines that are adjacent and have the same hazards."""
-    held: tuple[int, int, tuple[Badness, ...]] | None = None
-    for address, lines, badness in found:
-        if held is not None and held[0] + held[1] * line == address and held[2] == badness:
-            held = (held[0], held[1] + lines, badness)
-        else:
-            if held is not None:
-                yield held
-            held = (address, lines, badness)
-    if held is not None:
-        yield held

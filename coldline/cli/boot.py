@@ -20,6 +20,7 @@ from coldline.cli.status import INTERRUPTED, complain
 from coldline.cli.trials import TrialRun, plan_guest, programs_of, trial_of
 from coldline.errors import RepeatError
 from coldline.events.interruptible import Interruptible
+from coldline.first_pass import check
 from coldline.frontends.unicorn import End, Outcome
 from coldline.frontends.unicorn.memory_at_end import MemoryAtEnd
 from coldline.jit.code_cache import compile_missing
@@ -27,7 +28,7 @@ from coldline.report.added import AddedOperations
 from coldline.report.model import Guest, Report, Run
 from coldline.report.reporters import DEFAULT, FORMATS
 from coldline.simulation import Trial
-from coldline.verdict import Judgement, check, judge
+from coldline.verdict import Judgement, judge
 
 if TYPE_CHECKING:
     from coldline.checker.checker import Checker

@@ -16,12 +16,13 @@ from coldline.cli.status import INTERRUPTED, SUCCESS, complain
 from coldline.cli.trials import plan_guest, programs_of, trial_of
 from coldline.errors import HypervisorError
 from coldline.events.source import Sink
+from coldline.first_pass import check_each
 from coldline.hypervisor.models import HOST_MODELS
 from coldline.jit.code_cache import compile_missing
 from coldline.recorded_guest import RecordedGuest, guest_of
 from coldline.report.model import Cell, Matrix
 from coldline.simulation import Trial
-from coldline.verdict import check_each, judge
+from coldline.verdict import judge
 
 
 def run_matrix(options: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from coldline.errors import QemuError, UsageError
 from coldline.events.batch import Batch
 from coldline.events.interruptible import Interruptible
 from coldline.events.source import Sink, Source
+from coldline.first_pass import check
 from coldline.frontends.qemu import CommandLine, Watch, Watched, expected_agents, read_command_line
 from coldline.jit import programs
 from coldline.jit.code_cache import compile_missing
@@ -23,7 +24,7 @@ from coldline.rules.order.ordering import ANY, COLD_START, CoreAgents, Ordering
 from coldline.rules.profile import Profile
 from coldline.trace.spool import Spool
 from coldline.trace.writing import TraceWriter
-from coldline.verdict import Judgement, check, judge
+from coldline.verdict import Judgement, judge
 
 
 def run_watch(options: argparse.Namespace) -> int:

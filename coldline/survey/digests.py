@@ -17,7 +17,7 @@ __all__ = ["cell_digest"]
 
 _PARTS: Final = (
     "arm", "builder", "checker", "consequence", "events", "explain", "frontends", "guest", "hypervisor", "image",
-    "mmu", "recorded_guest", "repair", "rules", "simulation", "trial_repair", "verdict",
+    "first_pass", "mmu", "recorded_guest", "repair", "repaired_run", "rules", "simulation", "trial_repair", "verdict",
 )  # fmt: skip
 """What can change a verdict, a cause or a repair. Not how they are printed."""
 

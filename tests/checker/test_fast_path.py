@@ -15,8 +15,9 @@ from coldline.arm import MemoryType
 from coldline.checker import Checker
 from coldline.checker.dense_rows import COMPILE_FROM
 from coldline.checker.fast_path import FastPath
+from coldline.checker.state.dense_chunks import CHUNK
 from coldline.checker.state.findings import entries
-from coldline.checker.state.memory import CHUNK, NOT_DENSE, PAGES
+from coldline.checker.state.memory import NOT_DENSE, PAGES
 from coldline.checker.state.partitions import CROWD, OWN, SHARED
 from coldline.errors import TraceError
 from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event, Op

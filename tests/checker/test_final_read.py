@@ -11,9 +11,10 @@ from coldline.events import Event, Op
 from coldline.events.agent_names import agents_of, is_vcpu, vcpu_name
 from coldline.events.batch import Batch
 from coldline.events.source import Sink
+from coldline.first_pass import check
 from coldline.rules import Profile
 from coldline.trace.text import TextReader
-from coldline.verdict import Judgement, Verdict, Watcher, check, judge
+from coldline.verdict import Judgement, Verdict, Watcher, judge
 
 BASE, PAGE, LINE = 0x40000000, 0x1000, 64
 REGION = Region("kernel", BASE, 3 * PAGE, PAGE + 16)

@@ -19,10 +19,11 @@ from coldline.errors import RepeatError
 from coldline.events import Event, Op
 from coldline.events.batch import Batch
 from coldline.events.source import Batches, Sink
+from coldline.first_pass import check
 from coldline.rules import Profile
 from coldline.simulation import Trial
 from coldline.trace.files import TraceFile
-from coldline.verdict import check, judge
+from coldline.verdict import judge
 from tests.helpers.command import ERROR, HAZARD, MIDWAY
 from tests.helpers.requirements import require
 

@@ -12,10 +12,11 @@ from coldline.cli import progress
 from coldline.cli.progress import Progress
 from coldline.events.batch import Batch
 from coldline.events.source import Batches
+from coldline.first_pass import check
 from coldline.report.reporters import text
 from coldline.rules.profile import Profile
 from coldline.trace.text import parse_event
-from coldline.verdict import Judgement, Watcher, check, judge
+from coldline.verdict import Judgement, Watcher, judge
 from tests.helpers.command import HAZARD, MIDWAY, Cli
 
 RACE = """\

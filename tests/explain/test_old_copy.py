@@ -7,9 +7,10 @@ from coldline.events import Op
 from coldline.events.batch import Batch
 from coldline.events.source import Batches
 from coldline.explain.old_copy import OldCopy, old_copy
+from coldline.first_pass import check
 from coldline.rules import Profile
 from coldline.trace.text import TextReader
-from coldline.verdict import check, judge
+from coldline.verdict import judge
 
 DATA = frozenset({Op.DC_IVAC, Op.DC_CIVAC, Op.DC_ZVA})
 CODE = frozenset({Op.IC_IVAU, Op.IC_IALLU, Op.IC_IALLUIS})

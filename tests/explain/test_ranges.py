@@ -10,12 +10,13 @@ from coldline.events.batch import Batch
 from coldline.events.source import Batches
 from coldline.explain.history import History
 from coldline.explain.least_cost import LeastCosts
+from coldline.first_pass import check
 from coldline.report.model import Report
 from coldline.report.reporters import make_reporter
 from coldline.report.reporters.base import Settings
 from coldline.report.reporters.json import report_document
 from coldline.trace.text import TextReader
-from coldline.verdict import Judgement, check, judge
+from coldline.verdict import Judgement, judge
 from tests.explain.test_witness import items, told, witnesses
 
 PAGE_WRITTEN = """\

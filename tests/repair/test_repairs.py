@@ -13,13 +13,14 @@ from coldline.corpus import CORPUS_FOLDER, Bug, Case, read_corpus
 from coldline.events import Op
 from coldline.events.batch import Batch
 from coldline.events.source import Batches
+from coldline.first_pass import check
 from coldline.repair.proof import checked
 from coldline.repair.repairs import find_repairs
 from coldline.repair.result import Place, Repairs, Target
 from coldline.report.causes import group
 from coldline.trace.text import TextReader
 from coldline.trace_check import check_trace
-from coldline.verdict import check, judge
+from coldline.verdict import judge
 from tests.helpers.checking import Found, check_text
 from tests.helpers.command import COHERENT, ERROR, HAZARD, Cli
 from tests.helpers.effort import examples

@@ -8,9 +8,10 @@ from coldline.events import Op
 from coldline.events.batch import INSTRUCTION_DTYPE, Batch, InstructionState
 from coldline.events.source import Batches
 from coldline.explain.event_code import Code
+from coldline.first_pass import check
 from coldline.rules.profile import Profile
 from coldline.trace.text import parse_event
-from coldline.verdict import check, judge
+from coldline.verdict import judge
 
 RACE = """
 dom0 map 0x40000000 0x1000 normal-wb

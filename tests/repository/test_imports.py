@@ -17,7 +17,7 @@ ALLOWED = {
     "builder": {"arm", "guest", "hypervisor"},
     "checker": {"arm", "events", "jit", "rules"},
     "cli": {
-        "arm", "builder", "checker", "consequence", "corpus", "events", "explain", "frontends", "guest",
+        "arm", "builder", "checker", "consequence", "corpus", "events", "explain", "first_pass", "frontends", "guest",
         "hypervisor", "image", "jit", "recorded_guest", "repair", "repaired_run", "report", "rules", "samples",
         "simulation", "survey", "symbols", "trace", "trace_check", "trial_repair", "verdict", "xen_launch",
     },
@@ -26,6 +26,7 @@ ALLOWED = {
     "errors": set(),
     "events": {"arm", "jit"},
     "explain": {"arm", "checker", "events", "rules"},
+    "first_pass": {"checker", "events", "rules"},
     "frontends": {"arm", "events", "guest", "jit", "mmu"},
     "guest": {"image"},
     "hypervisor": {"arm", "events", "guest"},
@@ -35,7 +36,8 @@ ALLOWED = {
     "recorded_guest": {"events", "frontends", "hypervisor", "simulation", "trace"},
     "repair": {"checker", "events", "explain", "rules"},
     "repaired_run": {
-        "checker", "errors", "events", "explain", "frontends", "repair", "simulation", "trial_repair", "verdict",
+        "checker", "errors", "events", "explain", "first_pass", "frontends", "repair", "simulation", "trial_repair",
+        "verdict",
     },
     "report": {
         "arm", "checker", "consequence", "corpus", "events", "explain", "guest", "image", "repair", "rules",
@@ -48,9 +50,9 @@ ALLOWED = {
     "survey": {"hypervisor"},
     "symbols": set(),
     "trace": {"events", "jit", "rules"},
-    "trace_check": {"events", "rules", "trace", "verdict"},
+    "trace_check": {"events", "first_pass", "rules", "trace", "verdict"},
     "trial_repair": {
-        "checker", "events", "explain", "frontends", "repair", "simulation", "verdict",
+        "checker", "events", "explain", "first_pass", "frontends", "repair", "simulation", "verdict",
     },
     "verdict": {"checker", "events", "explain", "rules"},
     "xen_launch": {"builder", "events", "guest", "hypervisor", "image"},

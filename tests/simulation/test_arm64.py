@@ -23,6 +23,7 @@ from coldline.cli import main
 from coldline.errors import HypervisorError
 from coldline.events import words
 from coldline.events.batch import Batch
+from coldline.first_pass import check
 from coldline.frontends.unicorn import End, Outcome, Until, pc_sync
 from coldline.guest import GuestOptions, make_plan
 from coldline.hypervisor import HOST_MODELS
@@ -30,7 +31,6 @@ from coldline.image import load_kernel
 from coldline.samples import sample
 from coldline.simulation import Trial
 from coldline.support import cache_folder
-from coldline.verdict import check
 from tests.helpers.guest_runs import instructions
 
 COHERENT, HAZARD = 0, 1

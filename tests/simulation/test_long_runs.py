@@ -18,11 +18,12 @@ from coldline.events.footprints import EventRanges, Footprints, slots_of
 from coldline.events.layout import EVERYWHERE_SLOT, GRANULE_SLOTS, MARKS_SIZE, MUCH, PAGE_SLOTS
 from coldline.events.op import Kind
 from coldline.explain.selection import KeptEvents
+from coldline.first_pass import check
 from coldline.repair.kept_events import APART, KeptSearch
 from coldline.repair.result import Target
 from coldline.simulation import Trial
 from coldline.support.units import PAGE_SIZE
-from coldline.verdict import Judgement, check, judge
+from coldline.verdict import Judgement, judge
 from tests.simulation.test_arm64 import midway_trial
 from tests.simulation.test_repaired_runs import RACES
 

@@ -17,6 +17,7 @@ from coldline.checker.final_read import Region, sweep
 from coldline.checker.state.findings import entries
 from coldline.cli import main
 from coldline.events import Op
+from coldline.first_pass import check
 from coldline.frontends.unicorn import End, Until
 from coldline.guest import GuestOptions, make_plan
 from coldline.hypervisor import HOST_MODELS
@@ -24,7 +25,6 @@ from coldline.hypervisor.simulated import SimulatedMapping
 from coldline.image import load_kernel
 from coldline.samples import sample
 from coldline.simulation import Trial
-from coldline.verdict import check
 
 COHERENT, HAZARD = 0, 1
 KERNEL, SIZE = 0x4000_8000, 0x2800

@@ -9,7 +9,8 @@ from coldline.checker.compiled.marks import mark_if_unsettled
 from coldline.checker.compiled.pages import through
 from coldline.checker.compiled.values import OWN, owned_at, set_pair, value_of
 from coldline.checker.state import partitions
-from coldline.checker.state.memory import CHUNK, LEAF_BITS
+from coldline.checker.state.dense_chunks import CHUNK
+from coldline.checker.state.memory import LEAF_BITS
 from coldline.events.layout import EVENT_SIZE
 from coldline.jit.intrinsics import compiled, load16, load32, load64, prefetch, store32, store64, uint64
 from coldline.support.hashing import GOLDEN

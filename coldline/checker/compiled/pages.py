@@ -9,7 +9,8 @@ from coldline.checker.compiled.marks import mark_by_record, mark_by_scratch, mar
 from coldline.checker.compiled.records import crowded, put, share
 from coldline.checker.compiled.values import KNOWN, OWN, look_up_eight, node_at, owned_at, set_value, value_of
 from coldline.checker.state import partitions
-from coldline.checker.state.memory import CHUNK, FETCH_BITS
+from coldline.checker.state.dense_chunks import CHUNK
+from coldline.checker.state.memory import FETCH_BITS
 from coldline.jit.intrinsics import (
     compiled,
     load8,

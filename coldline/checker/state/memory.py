@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from coldline.checker.state.dense_chunks import CHUNK, rows_between
 from coldline.checker.state.marks import ANY_BARRIER, Marks
 from coldline.checker.state.packing import MAX_PACKED, packed, unpacked
 from coldline.checker.state.page_classes import UNMAPPED
@@ -28,9 +29,6 @@ NOT_DENSE = -1
 
 FETCH_BITS = 3
 """In `Memory.reported`, a fetch's hazards are this many bits above a read's."""
-
-CHUNK = 16
-"""How many aligned pages become dense together, as accesses to nearby pages mostly follow."""
 
 MAX_LINES = 1 << 28
 """The most lines of dense pages: this limits the cost of a hostile trace."""
@@ -190,20 +188,10 @@ class Memory:
             dense = [(row, page) for page in range(first, end) if (row := self.row(page)) != NOT_DENSE]
             pages = np.array([page for _, page in dense], np.int64)
             return np.array([row for row, _ in dense], np.intp), pages
-        asked = first, end, self.rows
+        asked = first, end, self.rows  # events of one range come one after another
         if self._asked != asked:
-            self._asked, self._answer = asked, self._dense_rows(first, end)
+            self._asked, self._answer = asked, rows_between(self.chunk_of[: self.rows // CHUNK], first, end)
         return self._answer
-
-    def _dense_rows(self, first: int, end: int) -> "tuple[NDArray[np.intp], NDArray[np.int64]]":
-        starts = self.chunk_of[: self.rows // CHUNK] * CHUNK
-        chunks = np.flatnonzero((starts > first - CHUNK) & (starts < end))
-        chunks = chunks[np.argsort(starts[chunks])]
-        rows = (chunks[:, None] * CHUNK + np.arange(CHUNK)).ravel()
-        pages = (starts[chunks][:, None] + np.arange(CHUNK)).ravel()
-        low, high = np.searchsorted(pages, (first, end))
-        rows.flags.writeable = pages.flags.writeable = False  # events of one range come in a row
-        return rows[low:high], pages[low:high]
 
     def ranges(self, first: int, end: int) -> Iterator[PageRange]:
         """The ranges from `first` to `end`, cut to fit. Ignore them for dense pages, whose state is in their rows."""
