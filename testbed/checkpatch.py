@@ -46,7 +46,7 @@ def check(release: str, *, suite: str | None = None) -> str:
 
 def _run(script: Path, *words: str | Path, text: str = "") -> list[str]:
     done = subprocess.run(
-        ["perl", os.fspath(script), *_WORDS, *map(os.fspath, words)],
+        ["perl", os.fspath(script), *_WORDS, *(os.fspath(word) for word in words)],
         cwd=DRIVER,
         input=text,
         capture_output=True,
