@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Selects the events of a run that may concern some ranges of bytes, and keeps them."""
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -94,6 +95,7 @@ class KeptEvents:
         self.parts: list[Part] = []
         self._fetches: list[NDArray[np.int64]] = []
         self._batches: list[_Place] = []
+        self._joined: list[Batch] = []
         self._events = 0
         self._numbers: NDArray[np.int64] | None = None
         self._first: list[int] = []
@@ -119,8 +121,10 @@ class KeptEvents:
 
     def run(self, sink: Sink, *, instructions: bool = False) -> None:
         """See `Source.run`."""
-        for part in self.parts:
-            sink(part.batch)
+        if not self._joined:
+            self._joined = _joined([part.batch for part in self.parts])
+        for batch in self._joined:
+            sink(batch)
 
     def number_of(self, index: int) -> int:
         """The number in the run of an event that is kept."""
@@ -177,6 +181,14 @@ class KeptCode(NamedTuple):
     pc: int
     agent: str
     fetch: int
+
+
+def _joined(batches: list[Batch]) -> list[Batch]:
+    """The same events in fewer batches, without instructions."""
+    found = []
+    for agents, each in groupby(batches, key=lambda batch: tuple(batch.agents)):
+        found.append(Batch(agents, np.concatenate([batch.rows for batch in each])))
+    return found
 
 
 def _fetches_of(batch: Batch, part: Part, first: int) -> "NDArray[np.int64]":
