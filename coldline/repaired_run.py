@@ -44,10 +44,10 @@ class RepairedRun(NamedTuple):
 
 
 class _Chosen(NamedTuple):
-    """A repair of a cause, and the instructions that its operations come before."""
+    """A repair of a cause, its place among these, and the instructions that its operations come before."""
 
     cause: int
-    index: int
+    place: int
     repair: Repair
     codes: tuple[KeptCode, ...]
 
@@ -104,7 +104,7 @@ def run_repaired(
             right = after.repairs(targets[each.cause], before)
             put_in = PutIn(tuple(map(str, own)), right, together=len(chosen) > 1)
             every = list(repairs[each.cause].found)
-            every[each.index] = each.repair._replace(put_in=put_in)
+            every[each.place] = each.repair._replace(put_in=put_in)
             repairs[each.cause] = repairs[each.cause]._replace(found=every)
     repairs = {cause: _proven(tried) for cause, tried in repairs.items()}
     judgement = judge(checker, run, most=0, stories=0, gaps=run.outcome.gaps(trial.until))
@@ -123,10 +123,10 @@ def _proven(repairs: Repairs) -> Repairs:
 
 def _choose(cause: int, repairs: Repairs, kept: KeptEvents) -> _Chosen | None:
     """The first repair of a cause all of whose places are instructions, at its latest place or else its earliest."""
-    for index, repair in enumerate(repairs.found):
+    for place, repair in enumerate(repairs.found):
         for where in (repair.latest, repair.earliest):
-            codes = [kept.code_at(place.number) for place in where]
+            codes = [kept.code_at(each.number) for each in where]
             known = tuple(code for code in codes if code is not None)
             if len(known) == len(codes):
-                return _Chosen(cause, index, repair, known)
+                return _Chosen(cause, place, repair, known)
     return None

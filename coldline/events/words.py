@@ -179,6 +179,7 @@ class EventWords:
         self._record = record
         self._words, self._columns = Buffers(WORDS * 8), Buffers(WORDS * EVENT_SIZE)
         self._instructions = Buffers(WORDS * INSTRUCTION_SIZE) if instructions else None
+        self._rows: mmap.mmap | None = None
         record["high_water"] = HIGH_WATER
         self._take()
 

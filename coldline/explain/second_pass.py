@@ -2,6 +2,7 @@
 """The second pass over the same events, which finds the stories of hazards."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -200,6 +201,10 @@ def _few(checker: "Checker", parts: Sequence[tuple[int, int]], numbers: Sequence
     return _Few(noted.concerning(slots), Selection(slots), noted.seldom(slots, numbers))
 
 
+class _FoundAll(Exception):  # noqa: N818 (no error)
+    """Ends a run that has nothing more to give."""
+
+
 def _locate(
     source: Source, checker: "Checker", few: _Few | None, stories: Sequence[ExplainedHazard | None]
 ) -> None:
@@ -229,8 +234,11 @@ def _locate(
                 for each in missing[number]:
                     each.code = code
         first += len(batch)
+        if first > numbers[-1]:
+            raise _FoundAll
 
-    source.run(sink, instructions=True)
+    with suppress(_FoundAll):
+        source.run(sink, instructions=True)
 
 
 def _cuts_of(entry: HazardEntry, cuts: HistoryCuts) -> list[int]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Selects the events of a run that may concern some ranges of bytes, and keeps them."""
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -70,6 +71,14 @@ class _Place(NamedTuple):
     agent: str
 
 
+class _Fetch(NamedTuple):
+    """The fetch of a block: its number in the run, its physical address and its size."""
+
+    number: int
+    address: int
+    size: int
+
+
 class KeptEvents:
     """The events of a run that may concern some lines, as a `Source` of their own.
 
@@ -94,6 +103,9 @@ class KeptEvents:
         self.parts: list[Part] = []
         self._fetches: list[NDArray[np.int64]] = []
         self._batches: list[_Place] = []
+        self._joined: list[Batch] = []
+        self._fetch: _Fetch | None = None
+        self._fetch_until = 0
         self._events = 0
         self._numbers: NDArray[np.int64] | None = None
         self._first: list[int] = []
@@ -115,12 +127,29 @@ class KeptEvents:
             self.parts, self._fetches = [], []
         elif len(part.numbers):
             self.parts.append(part)
-            self._fetches.append(_fetches_of(batch, part, first))
+            self._fetches.append(self._with_earlier(_fetches_of(batch, part, first), part, first))
+        fetches = np.flatnonzero(batch.rows["op"] == Op.FETCH)
+        if len(fetches):
+            row = batch.rows[fetches[-1]]
+            self._fetch = _Fetch(int(fetches[-1]) + first, int(row["address"]), int(row["size"]))
+        self._fetch_until = first + len(batch)
+
+    def _with_earlier(self, fetches: "NDArray[np.int64]", part: Part, first: int) -> "NDArray[np.int64]":
+        """The fetches of a part's events, also of those whose block was fetched in the batch just before."""
+        instructions, fetch = part.batch.instructions, self._fetch
+        if instructions is None or fetch is None or self._fetch_until != first:
+            return fetches
+        physical = instructions["physical"]
+        inside = (fetch.address <= physical) & (physical < fetch.address + fetch.size) & (fetches < 0)
+        fetches[inside] = fetch.number
+        return fetches
 
     def run(self, sink: Sink, *, instructions: bool = False) -> None:
         """See `Source.run`."""
-        for part in self.parts:
-            sink(part.batch)
+        if not self._joined:
+            self._joined = _joined([part.batch for part in self.parts])
+        for batch in self._joined:
+            sink(batch)
 
     def number_of(self, index: int) -> int:
         """The number in the run of an event that is kept."""
@@ -177,6 +206,14 @@ class KeptCode(NamedTuple):
     pc: int
     agent: str
     fetch: int
+
+
+def _joined(batches: list[Batch]) -> list[Batch]:
+    """The same events in fewer batches, without instructions."""
+    found = []
+    for agents, each in groupby(batches, key=lambda batch: tuple(batch.agents)):
+        found.append(Batch(agents, np.concatenate([batch.rows for batch in each])))
+    return found
 
 
 def _fetches_of(batch: Batch, part: Part, first: int) -> "NDArray[np.int64]":

@@ -38,17 +38,15 @@ class KeptSearch:
 
     def __init__(self, kept: KeptEvents, profile: Profile) -> None:
         self._kept, self._profile = kept, profile
-        self._checker = checked(kept, profile)
+        self._checker = checked(kept, profile, distinct=True)
 
     def is_exact(self, whole: Checker, targets: Mapping[int, Target]) -> bool:
         """Whether a check of the kept events finds of the targets' lines what the check of the whole run found."""
         line = self._profile.line
         spans = [target.lines(line) for target in targets.values()]
-        alone = Checker(self._profile, distinct=True)
-        self._kept.run(alone.feed)
         found = {
             (self._kept.number_of(number), kind, address, size)
-            for number, kind, address, size in _hazards(alone, spans)
+            for number, kind, address, size in _hazards(self._checker, spans)
         }
         return found == _hazards(whole, spans)
 
@@ -60,7 +58,7 @@ class KeptSearch:
             if index is None:
                 return Repairs([], [], "the events of its lines were not kept")
             mapped.append(entry._replace(number=index))
-        found = find_repairs(self._kept, self._profile, self._checker, Target(tuple(mapped)))
+        found = find_repairs(self._kept, self._profile, self._checker, Target(tuple(mapped)), of_run=True)
         if found.found and _are_apart(target, self._profile.line):
             found = found._replace(found=found.found[:1], remark=APART)
         return Repairs(

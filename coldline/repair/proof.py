@@ -16,9 +16,9 @@ Found = dict[tuple[int, str], list[tuple[int, int]]]
 """For an event's number and a kind of hazard, the ranges of bytes: the first, and one past the last."""
 
 
-def checked(source: Source, profile: Profile) -> Checker:
-    """Check all events of a trace in one thread."""
-    checker = Checker(profile)
+def checked(source: Source, profile: Profile, *, distinct: bool = False) -> Checker:
+    """Check all events of a trace in one thread; `distinct` is as for `Checker`."""
+    checker = Checker(profile, distinct=distinct)
     source.run(checker.feed)
     return checker
 
@@ -48,10 +48,12 @@ class Proof:
         Its profile.
     checker : Checker
         The check of the trace as it is.
+    distinct : bool
+        Whether it has each kind of hazard of a line once. Then a line that is read wrongly later is not repaired.
     """
 
-    def __init__(self, source: Source, profile: Profile, checker: Checker) -> None:
-        self._source = source
+    def __init__(self, source: Source, profile: Profile, checker: Checker, *, distinct: bool = False) -> None:
+        self._source, self._distinct = source, distinct
         self._profile = profile
         self._as_it_is = found_in(checker)
 
@@ -61,7 +63,7 @@ class Proof:
         At the target's reads, no kind of hazard may be left in its bytes.
         """
         try:
-            checker = checked(Inserting(self._source, insertions), self._profile)
+            checker = checked(Inserting(self._source, insertions), self._profile, distinct=self._distinct)
         except TraceError:
             return False
         found = found_in(checker, insertions)

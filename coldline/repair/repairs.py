@@ -19,6 +19,9 @@ _STRENGTH = {op: number for number, op in enumerate((*TRIED_BARRIERS, *BY_ADDRES
 _MOST_PAIRS = 12
 """The most kinds of pairs that are proven."""
 
+_MOST_PLACES = 3
+"""The places of an operation that are tried in a long run, from the last on, and from the first on."""
+
 _LONG = 1_000_000
 """The events from which each proof takes a second or more; only the smallest repair of a longer trace is proven."""
 
@@ -29,7 +32,9 @@ _NOT_PUT_IN = (
 _ONLY_ONE = "the trace is long: only the smallest repair that was found was proven, and others were not tried"
 
 
-def find_repairs(source: Source, profile: Profile, checker: Checker, target: Target) -> Repairs:
+def find_repairs(
+    source: Source, profile: Profile, checker: Checker, target: Target, *, of_run: bool = False
+) -> Repairs:
     """Find the operations that make the hazards of a cause impossible.
 
     Parameters
@@ -42,6 +47,9 @@ def find_repairs(source: Source, profile: Profile, checker: Checker, target: Tar
         The check of the trace, with all its findings.
     target : Target
         The hazards.
+    of_run : bool
+        Whether the trace is of a long run, whose check has each kind of hazard of a line once. Then few places of
+        each operation are tried.
     """
     entry = target.entries[0]
     if entry.kind == "bbm":
@@ -51,7 +59,7 @@ def find_repairs(source: Source, profile: Profile, checker: Checker, target: Tar
         return Repairs([], [], "the line had too many events before the read")
     start = entry.address - projection.line
     search = Search(projection, start, min(start + entry.size, profile.line))
-    finder = _Finder(source, profile, checker, target, projection)
+    finder = _Finder(source, profile, checker, target, projection, of_run=of_run)
     singles = list(search.singles())
     long = checker.events > _LONG
     found = finder.proven(((put,) for put in singles), 1 if long else len(singles))
@@ -68,9 +76,17 @@ class _Finder:
     """Proves what a search finds, and tells why the rest fails."""
 
     def __init__(
-        self, source: Source, profile: Profile, checker: Checker, target: Target, projection: Projection
+        self,
+        source: Source,
+        profile: Profile,
+        checker: Checker,
+        target: Target,
+        projection: Projection,
+        *,
+        of_run: bool,
     ) -> None:
-        self._proof = Proof(source, profile, checker)
+        self._proof = Proof(source, profile, checker, distinct=of_run)
+        self._most_places = _MOST_PLACES if of_run else None
         self._target = target
         self._projection = projection
         self._line = profile.line
@@ -105,10 +121,12 @@ class _Finder:
 
     def _prove(self, operations: tuple[Operation, ...], places: list[tuple[int, ...]]) -> Repair | None:
         """A repair by some operations at the first and the last place where it is proven; None if nowhere."""
-        latest = next((each for each in reversed(places) if self._holds(operations, each)), None)
+        most = self._most_places
+        last, first = places[::-1][:most], places[:most]
+        latest = next((each for each in last if self._holds(operations, each)), None)
         if latest is None:
             return None
-        earliest = next((each for each in places if each == latest or self._holds(operations, each)), latest)
+        earliest = next((each for each in first if each == latest or self._holds(operations, each)), latest)
         events = tuple(operation.event(self._start, self._end - self._start) for operation in operations)
         return Repair(
             events,

@@ -147,6 +147,30 @@ def test_ranges_of_events(first: int, end: int, touches: bool) -> None:
     assert EventRanges([(5, 8), (20, 22)]).touch(first, end) == touches
 
 
+def test_the_block_of_an_event_is_known_across_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The MMU is turned on in the middle of a block, after which the events so far are handed over."""
+    monkeypatch.setattr(words, "HIGH_WATER", 5)
+    trial, kept = midway_trial("rfc", "flush"), KeptEvents(1_000)
+    few = judged(trial, kept=kept)
+    (number,) = {
+        step.line_event.number
+        for hazard in few.hazards
+        for step in hazard.story
+        if step.line_event is not None and step.line_event.event.op is Op.MMU_ON
+    }
+    events: list[tuple[str, int]] = []
+
+    def sink(batch: Batch) -> None:
+        events.extend((batch.agents[0], int(op)) for op in batch.rows["op"])
+
+    trial.run(sink)
+    own = [op for agent, op in events[:number] if agent == "guest"]
+    last = max(at for at, op in enumerate(own, 1) if op == Op.FETCH)
+    found = kept.code_at(number)
+    assert found is not None
+    assert (found.pc, found.agent, found.fetch) == (0x4000_00C4, "guest", last)
+
+
 @pytest.mark.parametrize("architecture", RACES)
 def test_a_long_run_is_repaired_by_one_more_run(
     boot: Callable[..., tuple[int, Any]], monkeypatch: pytest.MonkeyPatch, architecture: str
