@@ -25,13 +25,14 @@ from coldline.cli.progress import Progress
 from coldline.cli.repairing import repair_run
 from coldline.cli.trials import TrialRun, programs_of
 from coldline.explain.selection import KeptEvents
+from coldline.first_pass import check
 from coldline.frontends.unicorn import End, Until
 from coldline.guest import GuestOptions, make_plan
 from coldline.hypervisor import HOST_MODELS
 from coldline.image import load_kernel
 from coldline.jit.code_cache import compile_missing
 from coldline.simulation import Trial
-from coldline.verdict import check, judge
+from coldline.verdict import judge
 
 BOOT, STORIES, REPAIR = "boot", "stories", "repair"
 _T = TypeVar("_T")

@@ -90,7 +90,7 @@ def _keep_wanted(m: Any, s: Any, row: Any, at: Any, base: Any) -> None:
 @compiled
 def _move_wanted(m: Any, s: Any, agent_base: Any) -> None:
     """Move what is wanted of the events of a record to the machine's rows."""
-    unpack(s.events, s.count, m.unpacked)
+    unpack(s.events, s.count, m.unpacked, uint64(0))
     for index in range(s.count):
         row = m.unpacked + uint64(index) * uint64(EVENT_SIZE)
         at = s.instruction_rows + uint64(index) * uint64(INSTRUCTION_SIZE)
