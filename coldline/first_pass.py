@@ -2,7 +2,6 @@
 """The first pass over events: a checker follows memory through all of them, beside what makes them."""
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from coldline.events.batch import Batch
@@ -62,14 +61,13 @@ def check(
 def check_each(run: Callable[[Sequence[Sink]], None], profiles: Sequence[Profile]) -> "list[Checker]":
     """As `check` for several streams of many events, which `run` hands over at once, each to its own sink.
 
-    Only a line's first hazard of each kind is kept.
+    Only a line's first hazard of each kind is kept. `run` has to call all sinks in one thread, as checkers of one
+    profile share what they work out of its rules.
     """
     readers = [
         _reader(profile, distinct=True, most=None, at_length=True, notes=False) for profile in profiles
     ]
-    with ExitStack() as stack:
-        relays = [stack.enter_context(Relay(reader.open)) for reader in readers]
-        run([relay.put for relay in relays])
+    run([reader.open() for reader in readers])
     return [reader.close() for reader in readers]
 
 

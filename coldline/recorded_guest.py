@@ -74,7 +74,10 @@ class RecordedGuest:
             self._spool.run(replay.take)
 
     def run_each(self, trials: Sequence[Trial], sinks: Sequence[Sink]) -> list[HypervisorError | None]:
-        """As `run` for several trials at once, each with its own sink; return why a host refused, of each."""
+        """As `run` for several trials at once, each with its own sink; return why a host refused, of each.
+
+        All sinks are called in a second thread.
+        """
         refusals: list[HypervisorError | None] = [None] * len(trials)
         with ExitStack() as stack:
             replays = []
@@ -88,7 +91,8 @@ class RecordedGuest:
                 for replay in replays:
                     replay.take(batch)
 
-            self._spool.run(take)
+            with Relay(lambda: take) as relay:
+                self._spool.run(relay.put)
         return refusals
 
     def __enter__(self) -> "RecordedGuest":

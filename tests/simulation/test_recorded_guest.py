@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A recorded guest, built by each strategy on each host, has the events that a boot of its own has."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,33 @@ def test_its_events_are_those_of_a_boot(guest: str, order: bool, tmp_path: Path)
     assert compared >= 10
     assert len(recorded) <= 2
     assert ("guest1" in agents) == (guest == "two cores")
+
+
+def test_trials_of_one_host_at_once_in_one_thread(tmp_path: Path) -> None:
+    plan = plan_of("sets and ways", tmp_path)
+    model, core = HOST_MODELS["kvm-arm64"], CORES["cortex-a57"]
+    until = Until(End.OFF, 100_000)
+    strategies = [each for each in STRATEGIES.values() if "arm64" in each.architectures]
+    trials = [
+        Trial(plan=plan, strategy=each.name, model=model, core=core, until=until) for each in strategies
+    ]
+    kinds = ["run" if each.mapping_type in model.mapping_types else "refused" for each in strategies]
+    threads: set[int] = set()
+
+    class Noting(Events):
+        def __call__(self, batch: Batch) -> None:
+            if len(batch) > 1:  # the build is in the caller's thread
+                threads.add(threading.get_ident())
+            super().__call__(batch)
+
+    with RecordedGuest(trials[0]) as guest:
+        sinks = [Noting() for _ in trials]
+        refusals = guest.run_each(trials, sinks)
+        assert len(threads) == 1
+        assert ["refused" if refusal else "run" for refusal in refusals] == kinds
+        for trial, sink, kind in zip(trials, sinks, kinds, strict=True):
+            alone = Events()
+            if kind == "run":
+                guest.run(trial, alone)
+            assert sink.found == alone.found
+    assert kinds.count("run") == 3
