@@ -2,13 +2,15 @@
 """Compares a survey on two workers with the same survey on one.
 
 The cells are boots of Debian's arm64 kernel that differ in their last instruction. Both surveys run in turn, each
-with new results; Dask's own start is part of both. The machine's limit is the same cells in plain processes, one
-after another and two at once.
+with new results; Dask's own start is part of both. Each worker has a core: one at once is confined to the first core,
+as a run uses a second one where it can. The machine's limit is the same cells in plain processes, one after another
+and two at once.
 
 Usage: python benchmarks/survey.py [--cells N] [--runs N] [IMAGE]
 """
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
@@ -34,9 +36,11 @@ def plan_of(folder: Path, image: Path, cells: int) -> Path:
     return plan
 
 
-def coldline(*words: str) -> None:
-    """Run a command of coldline's that must succeed."""
-    subprocess.run([sys.executable, "-m", "coldline", *words], stdout=subprocess.DEVNULL, check=True)
+def coldline(jobs: int, *words: str) -> None:
+    """Run a command of coldline's that must succeed, on as many cores as it has jobs."""
+    cores = ",".join(str(core) for core in sorted(os.sched_getaffinity(0))[:jobs])
+    command = ["taskset", "-c", cores, sys.executable, "-m", "coldline", *words]
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
 
 
 def surveyed(plan: Path, jobs: int) -> float:
@@ -44,7 +48,7 @@ def surveyed(plan: Path, jobs: int) -> float:
     results = plan.with_suffix(".results")
     results.unlink(missing_ok=True)
     start = time.perf_counter()
-    coldline("survey", str(plan), "--results", str(results), "--jobs", str(jobs), "--quiet")
+    coldline(jobs, "survey", str(plan), "--results", str(results), "--jobs", str(jobs), "--quiet")
     return time.perf_counter() - start
 
 
@@ -53,7 +57,7 @@ def plain(image: Path, cells: int, jobs: int) -> float:
     start = time.perf_counter()
 
     def boot(number: int) -> None:
-        coldline("boot", str(image), "--json", "--until", str(FIRST + 1000 * number))
+        coldline(jobs, "boot", str(image), "--json", "--until", str(FIRST + 1000 * number))
 
     with ThreadPoolExecutor(jobs) as pool:
         list(pool.map(boot, range(cells)))
