@@ -125,9 +125,17 @@ def read_program(path: str, data: bytes) -> Program:
     """
     try:
         from elftools.elf.elffile import ELFFile
+        from elftools.elf.sections import Section
     except ImportError as error:
         raise MissingDependencyError(f"{path}: symbols need elftools: install coldline[symbols]") from error
-    return _guarded(path, "ELF file", lambda: _read(path, ELFFile(io.BytesIO(data))))
+
+    class File(ELFFile):  # type: ignore[misc]
+        """A file whose hash table is not looked into: U-Boot's is of no symbol table, which pyelftools refuses."""
+
+        def _make_elf_hash_section(self, header: Any, name: str) -> Any:
+            return Section(header, name, self)
+
+    return _guarded(path, "ELF file", lambda: _read(path, File(io.BytesIO(data))))
 
 
 def _guarded(path: str, what: str, read: Callable[[], _T]) -> _T:
@@ -137,7 +145,7 @@ def _guarded(path: str, what: str, read: Callable[[], _T]) -> _T:
     try:
         return read()
     except (ELFError, DWARFError, ConstructError, *_BROKEN) as error:
-        raise ImageError(path, f"has a broken {what}: {type(error).__name__} {error}".rstrip()) from None
+        raise ImageError(path, f"has a broken {what}: {error or type(error).__name__}") from None
 
 
 def _read(path: str, file: Any) -> Program:

@@ -24,6 +24,7 @@ from tests.report.test_formats import validated
 TOOLS = "aarch64-linux-gnu-"
 LINKED_AT = 0xFFFF_8000_0800_0000
 LOADED_AT = 0x4000_0000
+SHT_HASH = 5
 
 
 class Built(NamedTuple):
@@ -190,6 +191,29 @@ def test_a_broken_file_is_an_error_and_no_traceback(built: Built, tmp_path: Path
         except ImageError:
             refused += 1
     assert refused > 20
+
+
+def test_a_hash_table_of_no_symbol_table(built: Built, tmp_path: Path) -> None:
+    """U-Boot's link to section 0: its dynamic symbols are discarded, its hash table is kept."""
+    path = tmp_path / "u-boot"
+    shared = ("-shared", "-nostdlib", "-Wl,--hash-style=sysv", f"-Wl,-Ttext={LINKED_AT:#x}")
+    run(f"{TOOLS}gcc", *shared, "-o", path, built.source)
+    content = bytearray(path.read_bytes())
+    headers = int.from_bytes(content[0x28:0x30], "little")
+    number = int.from_bytes(content[0x3C:0x3E], "little")
+    tables = [
+        at
+        for at in range(headers, headers + 64 * number, 64)
+        if int.from_bytes(content[at + 4 : at + 8], "little") == SHT_HASH
+    ]
+    for at in tables:
+        content[at + 40 : at + 44] = bytes(4)  # sh_link
+    path.write_bytes(content)
+    program = read_program(str(path), bytes(content))
+    assert len(tables) == 1
+    assert str(program.functions.at(LINKED_AT)) == str(
+        read_program(str(built.elf), built.elf.read_bytes()).functions.at(LINKED_AT)
+    )
 
 
 def test_without_pyelftools_the_error_says_what_to_install(
