@@ -251,7 +251,7 @@ class History:
             self._note(line, event, number, where, letter, 0, self._profile.line)
 
     def _unsettled(self, op: Op, agent: int) -> "list[_Line]":
-        """The lines that have had an event since the agent's last such barrier; others stay as they are."""
+        """The lines that have changed since the agent's last such barrier; others stay as they are."""
         numbers = self._since.get((op, agent), self._numbers) | self._concerned
         self._since[op, agent] = {}
         self._concerned = {}
@@ -304,10 +304,9 @@ class History:
         start: int,
         end: int,
     ) -> None:
+        before = line.life.shape
         if line.switches != self._switches:
             self._catch_up(line, number)
-        for since in self._since.values():
-            since[line.address] = line
         if line.life.full:
             return
         setting = self.pages.settings[line.page_class]
@@ -315,6 +314,9 @@ class History:
         line_event.code = self._doing
         epoch = bisect_right(self._wanted, number)
         line.life.add(line_event, (line.page_class, self._switches), epoch)
+        if event.op.kind is not Kind.BARRIER or line.life.shape != before:
+            for since in self._since.values():
+                since[line.address] = line
         if self._noted is not None and line.life.last is line_event:
             self._noted(line_event, line.page_class)
         if epoch and self._wanted[epoch - 1] == number:

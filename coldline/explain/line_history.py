@@ -187,6 +187,11 @@ class LineHistory:
         self._runs = 0
 
     @property
+    def shape(self) -> Shape:
+        """The costs of the line's bytes after the last event."""
+        return self._shape
+
+    @property
     def full(self) -> bool:
         """Whether the line has had so many events that no more are kept."""
         return self.last is not None and self.last.depth >= MAX_STORY

@@ -25,8 +25,22 @@ from coldline.rules.order.start import starting_microstates
 from coldline.rules.order.steps import OrderedStep, steps
 from coldline.rules.profile import Profile
 
-ReachedCosts = tuple[tuple[int, int], ...]
-"""The microstates that can be reached, by their numbers in ascending order, and the cost of each."""
+
+class ReachedCosts(tuple[tuple[int, int], ...]):
+    """The microstates that can be reached, by their numbers in ascending order, and the cost of each.
+
+    There may be hundreds, and each event of a line looks such a tuple up; so its hash is worked out once.
+    """
+
+    _hash: int
+
+    def __hash__(self) -> int:
+        try:
+            return self._hash
+        except AttributeError:
+            self._hash = super().__hash__()
+            return self._hash
+
 
 _PERHAPS = {Act.DC_IVAC_OTHER}
 _SETWAY = {Act.DC_CSW, Act.DC_CISW, Act.DC_ISW}
@@ -102,9 +116,7 @@ class CoreCosts:
         self._numbers: dict[OrderedMicrostate, int] = {}
         self._steps: dict[tuple[Possible, int], list[tuple[CacheStep, int]]] = {}
         self._effects: dict[tuple[OrderedLetter, int], list[int]] = {}
-        self.start: ReachedCosts = tuple(
-            sorted((self._number(m), 0) for m in starting_microstates(profile, core))
-        )
+        self.start = ReachedCosts(sorted((self._number(m), 0) for m in starting_microstates(profile, core)))
         self.take = lru_cache(REMEMBERED)(self._take)
         self._settle = lru_cache(REMEMBERED)(self._with_steps)
 
@@ -118,7 +130,7 @@ class CoreCosts:
             for target in self._effects_of(letter, number):
                 if cost < reached.get(target, cost + 1):
                     reached[target] = cost
-        done = tuple(sorted(reached.items()))
+        done = ReachedCosts(sorted(reached.items()))
         return Taken(ready, done, self._settle(done, possible))
 
     def back(self, costs: ReachedCosts, letter: AnyLetter | None, setting: AnySetting, last: int) -> Back:
@@ -222,7 +234,7 @@ class CoreCosts:
                             settled[target] = cost + 1
                             waiting.setdefault(cost + 1, []).append(target)
             cost += 1
-        return tuple(sorted(settled.items()))
+        return ReachedCosts(sorted(settled.items()))
 
     def _steps_of(self, possible: Possible, number: int) -> list[tuple[CacheStep, int]]:
         key = possible, number
