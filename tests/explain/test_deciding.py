@@ -133,6 +133,8 @@ def test_a_story_of_any_trace_with_order_has_a_step_that_decides_it() -> None:
     seen = 0
     for seed in range(examples(120, least=30)):
         for hazard in told(draw_ordered(seed, most=8), most=20).hazards:
+            if not hazard.story:  # a part of a range that was split is not followed
+                continue
             decided = hazard.decided
             assert decided is not None
             event = hazard.story[decided.event].line_event
