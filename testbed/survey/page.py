@@ -67,9 +67,11 @@ def page(results: Iterable[Mapping[str, Any]]) -> str:
     Parameters
     ----------
     results : iterable of mapping
-        The results of a plan that `testbed.survey.plan.plan` wrote: see `coldline.survey.running`.
+        The results of a plan that `testbed.survey.plan.plan` wrote: see `coldline.survey.running`. Of results of the
+        same run, by other code, the last one counts.
     """
-    rows = sorted(results, key=_order)
+    newest = {(row["group"], row["of_host"], row["of_strategy"], *row["words"]): row for row in results}
+    rows = sorted(newest.values(), key=_order)
     cells = shown_cells(rows)
     for cell, row in zip(cells, rows, strict=True):
         cell["suite"] = _suite(row)

@@ -43,7 +43,8 @@ def test_a_board_is_a_row_with_the_verdict_of_each_host() -> None:
 
 def test_suites_have_their_order_and_an_error_is_a_verdict() -> None:
     late = result(
-        origin="unstable u-boot-x_2_arm64.deb 01", version="2", error="not done after 3 s", verdict=None, console=[],
+        words=["boot", "2"], origin="unstable u-boot-x_2_arm64.deb 01", version="2",
+        error="not done after 3 s", verdict=None, console=[],
         pc=None, poll=None, hazards_by_kind={}, date="2026-01-03",
     )  # fmt: skip
     text = page([late, result()])
@@ -59,9 +60,19 @@ def test_kernels_are_counted_by_host_and_strategy() -> None:
     linux = {"group": "linux, arm64", "of_host": "rfc", "of_strategy": "none", "console": []}
     coherent = {"verdict": "coherent", "hazards_by_kind": {}}
     text = page(
-        [result(**linux, image="rt"), result(**linux, **coherent), result(**linux, **coherent, image="x")]
+        [
+            result(**linux, image="rt"),
+            result(**linux, **coherent, words=["boot", "2"]),
+            result(**linux, **coherent, image="x", words=["boot", "3"]),
+        ]
     )
     assert "| arm64 | rfc | none | 2 | 1 |  |  | stale-read |" in text
+
+
+def test_of_the_same_run_the_last_result_counts() -> None:
+    text = page([result(verdict="coherent", hazards_by_kind={}), result()])
+    assert "1 runs of 1 images" in text
+    assert "| hazard | 1 |" in text
 
 
 def test_no_results() -> None:
