@@ -197,7 +197,7 @@ def test_debians_arm32_kernel_is_right_with_what_it_leaves_out(boot: Run) -> Non
     with packages_of(None):
         binary = debian.current_kernel("armhf", "armmp").binary
         kernel = kernels.kernel_file(debian.packages("armhf", [binary])[binary], kernels.release_of(binary))
-    added = "dc civac 0x40200000 0x1300000; ic iallu at pc 0x40300008#1"
+    added = "dc civac 0x40200000 0x1300000; dsb; ic iallu; dsb; isb at pc 0x40300008#1"
     status, document = boot(kernel, "--memory", "256M", "--with", added, "--hazards", 0)
     assert [each["added"] for each in document["added"]] == [True]
     assert (status, document["verdict"], document["end"]) == (COHERENT, "coherent", "psci")
