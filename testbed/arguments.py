@@ -5,8 +5,9 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from testbed import pace, watched_guest, watched_xen
-from testbed.sources import ARCHITECTURES, BACKPORTS
+from testbed.machines import pace
+from testbed.packages.sources import ARCHITECTURES, BACKPORTS
+from testbed.watched import guest, xen
 
 __all__ = ["parser"]
 
@@ -100,7 +101,7 @@ def parser(runs: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.
     watched.add_argument(
         "--by",
         action="append",
-        choices=(watched_guest.XL, *watched_guest.STRATEGIES),
+        choices=(guest.XL, *guest.STRATEGIES),
         metavar="BUILDER",
         help="xl, or a strategy of coldline create; once for each guest (default: xl)",
     )
@@ -112,9 +113,9 @@ def parser(runs: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.
     )
     watched.add_argument(
         "--until",
-        default=watched_xen.UNTIL,
+        default=xen.UNTIL,
         metavar="TEXT",
-        help=f"a guest is up when its console says this (default: {watched_xen.UNTIL!r})",
+        help=f"a guest is up when its console says this (default: {xen.UNTIL!r})",
     )
     watched.add_argument(
         "--hazards",
