@@ -19,11 +19,16 @@ from testbed.packages.sources import Sources
 __all__ = ["archive", "fill", "guest", "initrd", "merge", "tree"]
 
 _ROOT = Path(__file__).resolve().parents[2]
-_DOM0 = _ROOT / "testbed" / "dom0"
-_INIT = {"init": "init", "go-on": "go-on-init", "ready.py": "ready.py"}
-"""Files of `_DOM0` for the root of dom0's file system."""
+_TESTBED = _ROOT / "testbed"
+_DOM0 = _TESTBED / "dom0"
+_GO_ON = {"go-on": "dom0/go-on-init"}
+_STARTS = {
+    "dom0": {"init": "dom0/init", "ready.py": "dom0/ready.py", **_GO_ON},
+    "watched-dom0": {"init": "dom0/watch-init", **_GO_ON},
+    "watched-kvm": {"init": "kvm/init", **_GO_ON},
+}
+"""Files of `_TESTBED` for the root of the file system, by what it is for."""
 
-_SMALL_INIT = {"init": "watch-init", "go-on": "go-on-init"}
 _NOT_SMALL = (
     "usr/lib/*-linux-gnu*/gconv",
     *(f"usr/lib/python3/dist-packages/{name}" for name in (
@@ -63,8 +68,8 @@ _LEFT_OUT = (
 )  # fmt: skip
 
 
-def initrd(sources: Sources, replaced: Mapping[str, Path] | None = None, *, small: bool = False) -> Path:
-    """Return an initramfs that boots into ``testbed/dom0/init``.
+def initrd(sources: Sources, replaced: Mapping[str, Path] | None = None, *, start: str = "dom0") -> Path:
+    """Return an initramfs.
 
     It is made again when a package, init, a file that init runs, or this module has changed.
 
@@ -74,8 +79,9 @@ def initrd(sources: Sources, replaced: Mapping[str, Path] | None = None, *, smal
         The packages of that dom0.
     replaced : mapping of str to Path, optional
         Kernel modules to use instead of the packages' modules of these names.
-    small : bool
-        Make one that boots into ``testbed/dom0/watch-init``, which fits into 256 MiB: without pytest, and with
+    start : str
+        What it boots into: ``dom0`` is ``testbed/dom0/init``, ``watched-dom0`` is ``testbed/dom0/watch-init``, and
+        ``watched-kvm`` is ``testbed/kvm/init``. What is watched fits into 256 MiB: it is without pytest, and has
         Python's modules in compiled form only.
 
     Raises
@@ -83,13 +89,13 @@ def initrd(sources: Sources, replaced: Mapping[str, Path] | None = None, *, smal
     FetchError
         If it cannot be made.
     """
-    init = _SMALL_INIT if small else _INIT
-    parts = (Path(__file__), *(_DOM0 / name for name in init.values()))
+    init = _STARTS[start]
+    parts = (Path(__file__), *(_TESTBED / name for name in init.values()))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in parts))
     digest.update("\n".join(str(path) for path in (sources.modules, *sources.user_space)).encode())
     for name, module in sorted((replaced or {}).items()):
         digest.update(name.encode() + module.read_bytes())
-    target = cache_folder() / sources.architecture / f"dom0-{digest.hexdigest()[:16]}.cpio"
+    target = cache_folder() / sources.architecture / f"{start}-{digest.hexdigest()[:16]}.cpio"
     if target.is_file():
         return target
     with tempfile.TemporaryDirectory(prefix="tmp-", dir=target.parent) as temporary:
@@ -109,10 +115,10 @@ def initrd(sources: Sources, replaced: Mapping[str, Path] | None = None, *, smal
                 _copy_module((replaced or {}).get(name, module), root / "usr/lib/modules" / f"{name}.ko")
         there = [name for name in _MODULES if (root / "usr/lib/modules" / f"{name}.ko").is_file()]
         (root / "usr/lib/modules/order").write_text("".join(f"{name}\n" for name in there))
-        if small:
+        if start != "dom0":
             _shrink(root)
         for name, source in init.items():
-            shutil.copy(_DOM0 / source, root / name)
+            shutil.copy(_TESTBED / source, root / name)
             (root / name).chmod(0o755)
         archive(root, Path(temporary) / "cpio")
         (Path(temporary) / "cpio").replace(target)
@@ -163,6 +169,9 @@ def tree(
             _DOM0,
             place / "testbed/dom0",
             ignore=shutil.ignore_patterns("__pycache__", "init", "*-init", "ready.py"),
+        )
+        shutil.copytree(
+            _TESTBED / "kvm", place / "testbed/kvm", ignore=shutil.ignore_patterns("__pycache__", "init")
         )
         shutil.copy(_ROOT / "testbed/__init__.py", place / "testbed")
         command = root / "usr/local/bin/coldline"

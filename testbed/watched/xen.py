@@ -5,31 +5,25 @@ dom0's own memory is left out of the check: Xen maps it one to one for dom0, and
 So what is checked is what Xen gives to guests, Xen's own memory, and what was loaded.
 """
 
-import json
 import os
 import re
 import select
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 from testbed.machines.qemu_command import INITRD_ADDRESS, KERNEL_ADDRESS, MachineError
 from testbed.packages.sources import Sources
 from testbed.watched.qemu import watchable_qemu
+from testbed.watched.running import Watching, run_watched
 
-__all__ = ["DOM0", "GUEST", "UNTIL", "Watching", "dom0_memory", "interest", "watch", "words"]
+__all__ = ["DOM0", "GUEST", "dom0_memory", "interest", "watch", "words"]
 
 DOM0: Final = "dom0"
 GUEST: Final = "dom1"
 """The names of the guests with the VMIDs 1 and 2; a later one with VMID 2 is ``dom1.2``, and so on."""
-
-UNTIL: Final = "guest: in user space"
-"""What `testbed/dom0/guest-init` says."""
 
 _RAM: Final = (0x4000_0000, 1 << 30)
 _DOM0_MIB: Final = 256
@@ -42,36 +36,7 @@ _LOADS: Final = "Loading zImage from"
 """Xen's console says this after it has said which memory dom0 has."""
 
 _BOOT_S: Final = 300.0
-_PROGRESS_S: Final = 30.0
 _PIECE: Final = 1 << 16
-
-
-@dataclass(frozen=True)
-class Watching:
-    """What to build and how to check it.
-
-    Attributes
-    ----------
-    builders : tuple of str
-        ``xl``, or a strategy, for each guest, in their order.
-    start : str
-        What caches may hold at the first instruction: `coldline watch --start`.
-    hazards : int
-        How many hazards get a story.
-    until : str
-        What a guest's console says when it is up.
-    timeout_s : float
-        Time limit in seconds.
-    more : tuple of str
-        More options for `coldline watch`.
-    """
-
-    builders: tuple[str, ...]
-    start: str = "cold"
-    hazards: int = 0
-    until: str = UNTIL
-    timeout_s: float = 3600.0
-    more: tuple[str, ...] = ()
 
 
 def words(sources: Sources, initrd: Path, folder: Path) -> list[str]:
@@ -159,8 +124,6 @@ def watch(
 ) -> dict[str, Any]:
     """Boot Xen and dom0 under `coldline watch`, and let dom0 build the guests.
 
-    The folder gets ``console``, ``report`` (text) and ``report.json``.
-
     Parameters
     ----------
     sources : Sources
@@ -177,7 +140,7 @@ def watch(
     Returns
     -------
     dict
-        The report's JSON object, under ``builders`` what was wanted, and under ``built`` what dom0 said of each.
+        As `run_watched` returns it.
 
     Raises
     ------
@@ -186,65 +149,8 @@ def watch(
     """
     command = words(sources, initrd, folder)
     banks = dom0_memory(command)
-    (folder / "builders").write_text(" ".join(wanted.builders))
-    (folder / "until").write_text(wanted.until)
-    watched = folder / "watched"
-    watched.unlink(missing_ok=True)
     say("dom0 has " + ", ".join(f"{first:#x}-{end:#x}" for first, end in banks) + "; the rest is checked")
-    only = [word for base, size in interest(banks) for word in ("--only", f"{base:#x},{size >> 10}K")]
-    report = folder / "report.json"
-    line = [
-        sys.executable, "-m", "coldline", "watch", "--start", wanted.start, *only, *wanted.more,
-        "--name", f"1={DOM0}", "--name", f"2={GUEST}", "--hazards", str(wanted.hazards),
-        "--format", f"text={folder / 'report'}", "--format", f"json={report}", "--", *command,
-    ]  # fmt: skip
-    console = folder / "console"
-    with console.open("wb") as file:
-        process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT)
-        try:
-            with console.open("rb") as reading:
-                _follow(process, reading, wanted.timeout_s, say)
-        except BaseException:
-            process.kill()
-            raise
-        finally:
-            process.wait()
-    said = console.read_text(errors="replace")
-    try:
-        found: dict[str, Any] = json.loads(report.read_text())
-    except (OSError, ValueError) as error:
-        raise MachineError(f"no report (exit status {process.returncode})\n{said[-1000:]}") from error
-    if banks_of(said) != banks:
+    report = run_watched(command, folder, wanted, (DOM0, GUEST), say, interest(banks))
+    if banks_of(report["console"]) != banks:
         raise MachineError("Xen has given dom0 other memory in the watched run than in the one before it")
-    lines = watched.read_text().splitlines() if watched.exists() else []
-    return found | {
-        "builders": list(wanted.builders),
-        "built": [line.split(" ", 1) for line in lines if line.split(" ", 1)[0] in wanted.builders],
-    }
-
-
-def _follow(
-    process: "subprocess.Popen[bytes]", console: IO[bytes], timeout_s: float, say: Callable[[str], None]
-) -> None:
-    """Wait for the end; tell what dom0 says, and now and then how far the check is."""
-    end, told = time.monotonic() + timeout_s, time.monotonic()
-    rest, last, interrupted = b"", "", False
-    while process.poll() is None:
-        time.sleep(0.2)
-        *whole, rest = (rest + console.read()).split(b"\n")
-        for each in whole:
-            text = each.decode(errors="replace").strip()
-            if text.startswith("watch: "):
-                say(text.removeprefix("watch: "))
-                told = time.monotonic()
-            elif text.startswith(("coldline: ", "hazard: ")):
-                last = text.removeprefix("coldline: ")
-        if last and time.monotonic() > told + _PROGRESS_S:
-            say(last)
-            last, told = "", time.monotonic()
-        if time.monotonic() > end:
-            if interrupted:
-                raise MachineError(f"the check does not end {_BOOT_S:.0f} s after its time limit")
-            say(f"not done after {timeout_s:.0f} s: it is interrupted")
-            process.send_signal(signal.SIGINT)
-            interrupted, end = True, time.monotonic() + _BOOT_S
+    return report

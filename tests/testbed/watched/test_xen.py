@@ -13,7 +13,7 @@ from testbed import __main__ as command
 from testbed.machines import qemu_command
 from testbed.packages.sources import Sources
 from testbed.watched import guest, verdicts, xen
-from testbed.watched.xen import Watching
+from testbed.watched.running import Watching
 
 CONSOLE = """\
 (XEN) Allocating 1:1 mappings totalling 256MB for dom0:
@@ -151,12 +151,13 @@ def test_a_watched_run(run: Any, tmp_path: Path) -> None:
         f"cat {tmp_path}/said; echo 'watch: xl builds'; echo no driver >watched; echo xl up >>watched; "
         "cp ../found report.json; sleep 0.5"
     )
-    assert report == found | {"builders": ["xl", "uncached"], "built": [["xl", "up"]]}
+    console = CONSOLE + "watch: xl builds\n"
+    assert report == found | {"builders": ["xl", "uncached"], "built": [["xl", "up"]], "console": console}
     assert lines[0] == "dom0 has 0x50000000-0x58000000, 0x60000000-0x68000000; the rest is checked"
     assert "xl builds" in lines
     words = (tmp_path / "words").read_text()
     assert words.startswith(
-        "-m coldline watch --start cold --only 0x40000000,262144K --only 0x58000000,131072K"
+        "-m coldline watch --start cold --hazards 0 --only 0x40000000,262144K --only 0x58000000,131072K"
     )
     assert "--name 1=dom0 --name 2=dom1" in words
     assert (tmp_path / "host/builders").read_text() == "xl uncached"
