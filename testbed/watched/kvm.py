@@ -11,7 +11,7 @@ from testbed.packages.sources import Sources
 from testbed.watched.qemu import watchable_qemu
 from testbed.watched.running import Watching, run_watched
 
-__all__ = ["CORES", "STRATEGIES", "watch", "words"]
+__all__ = ["CORES", "GUEST", "STRATEGIES", "watch", "words"]
 
 STRATEGIES: Final = ("hypercall", "flush", "none")
 """What can build a guest: a VMM's memory is always write-back, and KVM's own maintenance is always done."""
@@ -19,7 +19,9 @@ STRATEGIES: Final = ("hypercall", "flush", "none")
 CORES: Final = {"kvm-arm64": "cortex-a57", "kvm-s2fwb": "max"}
 """QEMU's core for each host model: without FEAT_S2FWB, and with it."""
 
-_GUEST: Final = "guest"
+GUEST: Final = "guest"
+"""KVM numbers its guests' VMIDs from 1: the first one is ``guest1``."""
+
 _OPTIONS: Final = "console=ttyAMA0 rdinit=/init loglevel=4 nokaslr"
 
 
@@ -75,4 +77,5 @@ def watch(
     MachineError
         If the machine cannot be watched.
     """
-    return run_watched(words(sources, initrd, folder, CORES[model]), folder, wanted, (_GUEST,), say)
+    names = [f"{GUEST}{number}" for number in range(1, len(wanted.builders) + 1)]
+    return run_watched(words(sources, initrd, folder, CORES[model]), folder, wanted, names, say)

@@ -27,7 +27,7 @@ def test_what_is_watched(made_up: Sources, tmp_path: Path, monkeypatch: pytest.M
     report = kvm.watch(made_up, tmp_path / "initrd", folder, Watching(("hypercall",)), "kvm-s2fwb", print)
     assert report["built"] == [["hypercall", "up"]]
     words = (tmp_path / "words").read_text()
-    assert "--name 1=guest --" in words
+    assert "--name 1=guest1 --" in words
     assert "--only" not in words
     assert "-machine virt,virtualization=on,gic-version=3 -cpu max " in words
 
