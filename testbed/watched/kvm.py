@@ -3,6 +3,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,9 @@ STRATEGIES: Final = ("hypercall", "flush", "none")
 
 CORES: Final = {"kvm-arm64": "cortex-a57", "kvm-s2fwb": "max"}
 """QEMU's core for each host model: without FEAT_S2FWB, and with it."""
+
+_PROMISES: Final = {"max": ("--idc", "--dic")}
+"""What a core's CTR_EL0 promises. Linux does no maintenance that a promise makes needless."""
 
 GUEST: Final = "guest"
 """KVM numbers its guests' VMIDs from 1: the first one is ``guest1``."""
@@ -77,5 +81,6 @@ def watch(
     MachineError
         If the machine cannot be watched.
     """
+    wanted = replace(wanted, more=(*_PROMISES.get(CORES[model], ()), *wanted.more))
     names = [f"{GUEST}{number}" for number in range(1, len(wanted.builders) + 1)]
     return run_watched(words(sources, initrd, folder, CORES[model]), folder, wanted, names, say)
