@@ -32,47 +32,80 @@ def result(**parts: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test_a_board_is_a_row_with_the_verdict_of_each_host() -> None:
-    other = result(of_host="clean-reset", verdict="coherent", hazards_by_kind={})
+def test_verdicts_are_counted_by_host_and_version() -> None:
+    fine = {"verdict": "coherent", "hazards_by_kind": {}}
+    newer = {"version": "2", "origin": "trixie u-boot-x_2_arm64.deb 00"}
+    text = page(
+        [
+            result(image="b", words=["boot", "b"], **fine),
+            result(image="c", words=["boot", "c"]),
+            result(words=["boot", "2"], **newer),
+            result(),
+            result(of_host="clean-reset", **fine),
+        ]
+    )
     assert (
-        "| u-boot-x 1 (arm64) | board | hazard: stale-read (bootloader); coherent (clean-reset) "
-        "| loop at 0x80: it reads 0x0 | `DRAM: \\|` |"
-    ) in page([other, result()])
-    assert "| board | hazard: stale-read | loop" in page([result(), result(of_host="clean-reset")])
+        "| Images | Host | 1 (bookworm) | 2 (trixie) |\n"
+        "| --- | --- | --- | --- |\n"
+        "| u-boot-x (arm64) | bootloader | 1 coherent; 2 hazard: stale-read | 1 hazard: stale-read |\n"
+        "| u-boot-x (arm64) | clean-reset | 1 coherent |  |\n"
+    ) in text
+    assert "| [U-Boot](#u-boot) | 5 | 2 | 3 |  |  |" in text
 
 
-def test_suites_have_their_order_and_an_error_is_a_verdict() -> None:
+def test_strategies_with_the_same_verdicts_are_one_row() -> None:
+    linux = {"group": "linux, arm64", "image": "rt", "of_host": "rfc"}
+    fine = {"verdict": "coherent", "hazards_by_kind": {}}
+    text = page(
+        [
+            result(**linux, of_strategy="none"),
+            result(**linux, of_strategy="flush", **fine),
+            result(**linux, of_strategy="hypercall", **fine),
+            result(**{**linux, "of_host": None}, words=["watch", "--", "qemu"]),
+        ]
+    )
+    assert "| arm64 | rfc | none | 1 hazard: stale-read |" in text
+    assert "| arm64 | rfc | flush, hypercall | 1 coherent |" in text
+    assert "| arm64 | two cores, watched |  | 1 hazard: stale-read |" in text
+    assert "| Linux, arm64, booted | 3 | 2.0 s | 2.0 s | 0 min | 3 MiB |" in text
+    assert "| Linux, arm64, watched | 1 | 2.0 s" in text
+
+
+def test_what_stops_without_a_verdict_is_told_once_for_all_versions() -> None:
+    open_ = {"verdict": "inconclusive", "hazards_by_kind": {}}
+    text = page(
+        [
+            result(**open_, poll="it reads 0x0 at 0x10 at pc 0x80"),
+            result(**open_, version="2", words=["boot", "2"], poll="it reads 0x0 at 0x10 at pc 0x90"),
+            result(image="fine", words=["boot", "fine"]),
+        ]
+    )
+    row = "| u-boot-x (arm64) | board | 1, 2 | loop: it reads 0x0 at 0x10 | `DRAM: \\|` |"
+    assert text.count(row) == 1
+    assert "| u-boot-x (arm64) | fine | 1 |" not in text
+
+
+def test_projects_and_suites_have_their_order_and_an_error_is_a_verdict() -> None:
     late = result(
         words=["boot", "2"], origin="unstable u-boot-x_2_arm64.deb 01", version="2",
         error="not done after 3 s", verdict=None, console=[],
         pc=None, poll=None, hazards_by_kind={}, date="2026-01-03",
     )  # fmt: skip
-    text = page([late, result()])
-    assert "2 runs of 2 images" in text
+    text = page([late, result(group="arm-trusted-firmware, arm64"), result()])
+    assert "3 runs of 3 images" in text
     assert "from 2026-01-02 to 2026-01-03" in text
-    assert text.index("### bookworm") < text.index("### unstable")
-    assert "| u-boot-x 2 (arm64) | board | error | not done after 3 s |  |" in text
-    assert "1 (bookworm) is hazard: stale-read, 2 (unstable) is error" in text
-    assert "| u-boot | 2 | 2.0 s | 2.0 s | 0 min | 3 MiB |" in text
-
-
-def test_kernels_are_counted_by_host_and_strategy() -> None:
-    linux = {"group": "linux, arm64", "of_host": "rfc", "of_strategy": "none", "console": []}
-    coherent = {"verdict": "coherent", "hazards_by_kind": {}}
-    text = page(
-        [
-            result(**linux, image="rt"),
-            result(**linux, **coherent, words=["boot", "2"]),
-            result(**linux, **coherent, image="x", words=["boot", "3"]),
-        ]
-    )
-    assert "| arm64 | rfc | none | 2 | 1 |  |  | stale-read |" in text
+    assert text.index("## U-Boot") < text.index("## Trusted Firmware-A") < text.index("## What changed")
+    assert "1 (bookworm) | 2 (unstable)" in text
+    assert "| u-boot-x (arm64) | board | 2 | not done after 3 s |  |" in text
+    changed = "1 (bookworm): hazard, stale-read | 2 (unstable): error | board on bootloader |"
+    assert f"| u-boot-x (arm64) | {changed}" in text
+    assert "| U-Boot | 2 | 2.0 s | 2.0 s | 0 min | 3 MiB |" in text
 
 
 def test_of_the_same_run_the_last_result_counts() -> None:
     text = page([result(verdict="coherent", hazards_by_kind={}), result()])
     assert "1 runs of 1 images" in text
-    assert "| hazard | 1 |" in text
+    assert "| [U-Boot](#u-boot) | 1 |  | 1 |  |  |" in text
 
 
 def test_no_results() -> None:
