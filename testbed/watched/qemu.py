@@ -15,8 +15,8 @@ __all__ = ["watchable_qemu"]
 
 
 @cache
-def watchable_qemu() -> tuple[str, ...]:
-    """Return the first words of QEMU's command line: its program, and where its firmware is.
+def watchable_qemu(name: str = PROGRAM) -> tuple[str, ...]:
+    """Return the first words of the command line of a QEMU with a name: its program, and where its firmware is.
 
     Raises
     ------
@@ -25,14 +25,14 @@ def watchable_qemu() -> tuple[str, ...]:
     testbed.packages.apt.FetchError
         If it cannot be fetched.
     """
-    path = shutil.which(PROGRAM)
+    path = shutil.which(name)
     if path is not None:
         told = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
         found = re.search(r"version (\d+)\.(\d+)", told)
         if found and (int(found[1]), int(found[2])) >= OLDEST:
             return (path,)
     trees = debian.packages(apt.host_architecture(), ["qemu-system-arm", "qemu-system-data"], suite=BACKPORTS)
-    program = trees["qemu-system-arm"] / "usr" / "bin" / PROGRAM
+    program = trees["qemu-system-arm"] / "usr" / "bin" / name
     done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
     if done.returncode:
         raise MachineError(f"QEMU of {BACKPORTS} does not start here: {done.stderr.strip()}")
