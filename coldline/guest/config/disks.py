@@ -80,9 +80,8 @@ def device_number(vdev: str) -> int | None:
     """Return the number of a virtual device: ``xvda``, ``xvda1``, ``d0p1``, ``hda``, ``sda``, or a number in C's
     form. None if it is none of these.
     """
-    found = re.fullmatch(r"d(\w+)p(\w+)", vdev, re.ASCII)
-    parts = (_number(found[1]), _number(found[2])) if found else _letters(vdev, "xvd", 1 << 20, 256)
-    if parts is not None and parts[0] is not None and parts[1] is not None:
+    parts = _numbers(vdev) or _letters(vdev, "xvd", 1 << 20, 256)
+    if parts is not None:
         disk, partition = parts
         if disk >= 1 << 20 or partition >= 256:
             return None
@@ -97,6 +96,15 @@ def device_number(vdev: str) -> int | None:
     if (scsi := _letters(vdev, "sd", 16, 16)) is not None:
         return 8 << 8 | scsi[0] << 4 | scsi[1]
     return None
+
+
+def _numbers(vdev: str) -> tuple[int, int] | None:
+    """Return the disk and the partition of ``d0p1``."""
+    found = re.fullmatch(r"d(\w+)p(\w+)", vdev, re.ASCII)
+    if found is None:
+        return None
+    disk, partition = _number(found[1]), _number(found[2])
+    return None if disk is None or partition is None else (disk, partition)
 
 
 def _letters(vdev: str, kind: str, disks: int, partitions: int) -> tuple[int, int] | None:

@@ -28,8 +28,8 @@ NO_LIBRARY = "libxlutil is not installed (Debian: libxenmisc4.17 or later)"
         ("format=qcow2,vdev=xvda,target=/a", Disk(vdev="xvda", target="/a", format="qcow2")),
         ("phy:/dev/sdb,xvda,w", Disk(vdev="xvda", target="/dev/sdb")),
         (
-            "file:/root/disk.img,xvdb,r",
-            Disk(vdev="xvdb", target="/root/disk.img", writable=False, discard=False),
+            "file:/srv/disk.img,xvdb,r",
+            Disk(vdev="xvdb", target="/srv/disk.img", writable=False, discard=False),
         ),
         ("tap:qcow2:/a,hda,w", Disk(vdev="hda", target="/a", format="qcow2")),
         (
