@@ -17,10 +17,10 @@ __all__ = ["CORES", "GUEST", "STRATEGIES", "watch", "words"]
 STRATEGIES: Final = ("hypercall", "flush", "none")
 """What can build a guest: a VMM's memory is always write-back, and KVM's own maintenance is always done."""
 
-CORES: Final = {"kvm-arm64": "cortex-a57", "kvm-s2fwb": "max"}
-"""QEMU's core for each host model: without FEAT_S2FWB, and with it."""
+CORES: Final = {"kvm-arm64": "cortex-a57", "kvm-s2fwb": "max,lpa2=off"}
+"""QEMU's core for each host model: without FEAT_S2FWB, and with it. Addresses of 52 bits (FEAT_LPA2) are not followed."""
 
-_PROMISES: Final = {"max": ("--idc", "--dic")}
+_PROMISES: Final = {"max,lpa2=off": ("--idc", "--dic")}
 """What a core's CTR_EL0 promises. Linux does no maintenance that a promise makes needless."""
 
 GUEST: Final = "guest"

@@ -126,8 +126,9 @@ def add_event(m: Any, s: Any, address: int, size: int, op: int, tag: int, code: 
 
 
 @compiled
-def _miss(m: Any, virtual: int) -> None:
-    """Count an access whose translation could not be followed."""
+def _miss(m: Any, s: Any, virtual: int) -> None:
+    """Count an access whose translation could not be followed, and take the events of its walk."""
+    drain(m, s)
     if m.unknown == uint64(0):
         m.unknown_at = uint64(virtual)
     m.unknown += uint64(1)
@@ -175,7 +176,7 @@ def _fetch_page(m: Any, s: Any, virtual: int, physical: int, size: int, code: in
     if physical < 0:
         tagged = translate_code(s, virtual)
         if tagged < 0:
-            _miss(m, virtual)
+            _miss(m, s, virtual)
             return
         physical, tag = tagged & ADDRESS_MASK, tagged >> TAG_SHIFT
     elif not s.virtual:
@@ -186,7 +187,7 @@ def _fetch_page(m: Any, s: Any, virtual: int, physical: int, size: int, code: in
         row = s.code_pages + uint64(_C_SIZE * ((page >> PAGE_SHIFT) & (CODE_PAGES - 1)))
         known = load64(row + uint64(_C_GENERATION)) == s.generation and int64(load64(row)) == page
         if not known and not _find_code(s, row, virtual - offset, page):
-            _miss(m, virtual)
+            _miss(m, s, virtual)
             return
         tag = int64(load64(row + uint64(_C_TAG)))
         virtual = int64(load64(row + uint64(_C_VIRTUAL))) + offset
@@ -212,7 +213,7 @@ def _access_page(m: Any, s: Any, virtual: int, physical: int, size: int, op: int
     tagged = translate(s, virtual)
     found = tagged & ADDRESS_MASK
     if tagged < 0 or (physical >= 0 and found != physical):
-        _miss(m, virtual)
+        _miss(m, s, virtual)
         return
     if is_wanted(m, s, found):
         tag = tagged >> TAG_SHIFT

@@ -103,12 +103,12 @@ def consume(user: Any, ring: int, taken: int, count: int) -> int:
         if wanted == uint64(0):
             m.reason = uint64(NEW_VIEW)
             return number
-        if wanted != m.current:
-            leave_view(m)
-            m.current = wanted
         if m.count >= uint64(ROWS):
             m.reason = uint64(ROWS_FULL)
             return number
+        if wanted != m.current:
+            leave_view(m)
+            m.current = wanted
         _take(m, view_of(wanted), at, head, kind, vcpu)
     return count
 

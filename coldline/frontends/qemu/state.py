@@ -44,7 +44,7 @@ ROWS: Final = 1 << 17
 MAX_RANGES: Final = 64
 """Ranges of physical addresses that are wanted."""
 
-SPARE_ROWS: Final = 1 << 19
+SPARE_ROWS: Final = 1 << 20
 """Events that one record of the plugin's may make at the most: those of a change of tables."""
 
 # Why the loop stopped before the last record

@@ -101,8 +101,13 @@ def _move_wanted(m: Any, s: Any, agent_base: Any) -> None:
 @compiled
 def _move(m: Any, s: Any, agent_base: Any) -> None:
     """Move the events of a record to the machine's rows; their agents are numbered from `agent_base` on."""
+    m.overflow += s.overflow
     if m.unpacked:
         _move_wanted(m, s, agent_base)
+        return
+    if m.count + s.count > uint64(ROWS + SPARE_ROWS):
+        m.overflow += s.count
+        s.count = s.fill = uint64(0)
         return
     rows = m.rows + m.count * uint64(EVENT_SIZE)
     unpack(s.events, s.count, rows, uint64(0))

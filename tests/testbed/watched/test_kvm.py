@@ -30,7 +30,7 @@ def test_what_is_watched(made_up: Sources, tmp_path: Path, monkeypatch: pytest.M
     assert "--name 1=guest1 --" in words
     assert "--only" not in words
     assert "--idc --dic" in words, "QEMU target/arm/tcg/cpu64.c (10.0), aarch64_max_tcg_initfn: IDC and DIC"
-    assert "-machine virt,virtualization=on,gic-version=3 -cpu max " in words
+    assert "-machine virt,virtualization=on,gic-version=3 -cpu max,lpa2=off " in words
 
 
 def test_a_path_that_qemu_would_cut(made_up: Sources, tmp_path: Path) -> None:
