@@ -71,8 +71,8 @@ def unpacked(zimage: bytes) -> bytes:
     raise AssertionError("no xz data")
 
 
-STORES_ALONE, BOTH = 0xF57F_F04A, 0xF57F_F04B
-"""DSB ISHST and DSB ISH; with the lowest bit set, a DSB is for loads, too (Arm ARM DDI 0406C "DSB")."""
+STORES_ALONE = 0xF57F_F04A
+"""DSB ISHST; with the lowest bit set, a DSB is for loads, too (Arm ARM DDI 0406C "DSB")."""
 
 MAINTENANCE = {0xEE07_CF3B, 0xEE07_CF35, 0xEE07_0F3E, 0xEE07_0FD1}
 """DCCMVAU and ICIMVAU of r12, DCCIMVAC of r0, BPIALLIS of r0 (Arm ARM DDI 0406C B3.18.6)."""
