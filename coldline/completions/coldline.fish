@@ -130,7 +130,7 @@ complete -c coldline -n '_shtab_coldline_using compare' -s h -l help -d 'show th
 complete -c coldline -n '_shtab_coldline_using compare' -l json -d 'print one JSON object'
 complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -eq 0' -a convert -d 'Read a trace in either form and write the same events in the other form, or in version 2. The events are not checked, but a file that is not a trace is an error, and then nothing is written.'
 complete -c coldline -n '_shtab_coldline_using convert' -s h -l help -d 'show this help message and exit'
-complete -c coldline -n '_shtab_coldline_using convert' -l to -xka "text binary" -d 'form to write: text or binary (default: the one that IN does not have; with --version or --core, that of IN)'
+complete -c coldline -n '_shtab_coldline_using convert' -l to -xka "text binary casemate" -d 'form to write: text or binary (default: the one that IN does not have; with --version or --core, that of IN); casemate writes its descriptors, TLB invalidations and barriers for that checker'
 complete -c coldline -n '_shtab_coldline_using convert' -l version -xka "2" -d 'version to write: 2, which can say more of the trace (default: the version of IN)'
 complete -c coldline -n '_shtab_coldline_using convert' -l core -x -d 'add a core to a trace of version 2, and the agents that run on it; up to 256 times'
 complete -c coldline -n '_shtab_coldline_using convert; and test $_shtab_coldline_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'trace file; - is standard input'

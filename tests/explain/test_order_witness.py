@@ -137,3 +137,21 @@ def test_any_witness_has_the_fewest_steps() -> None:
             except BeyondError:
                 continue
             assert len(steps_of(hazard)) == fewest, text
+
+
+def test_a_barrier_that_changes_a_line_lets_others_change_it_again() -> None:
+    """After the first ISB the core may prefetch old bytes again, until the DSB; the second ISB drops those."""
+    text = trace(
+        *(
+            "version 2",
+            "option order",
+            "core cpu0 a",
+            "a map 0x1000 0x1000 normal-wb exec",
+            "a fetch 0x1000 4",
+        ),
+        *("a write 0x1000 4", "a dc cvau 0x1000 4", "a dsb", "a ic ivau 0x1000 4", "a isb", "a dsb", "a isb"),
+        *("a fetch 0x1000 4", "a write 0x1000 4", "a fetch 0x1000 4"),
+    )
+    (hazard,) = told(text).hazards
+    lines = [item for item in items(hazard) if isinstance(item, int)]
+    assert lines == list(range(4, 16))

@@ -49,7 +49,7 @@ ALLOWED = {
     "support": set(),
     "survey": {"hypervisor"},
     "symbols": set(),
-    "trace": {"events", "jit", "rules"},
+    "trace": {"arm", "events", "jit", "rules"},
     "trace_check": {"events", "first_pass", "rules", "trace", "verdict"},
     "trial_repair": {
         "checker", "events", "explain", "first_pass", "frontends", "repair", "simulation", "verdict",

@@ -8,13 +8,12 @@ automata are the same.
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pytest
 
 from coldline.rules import automaton, line_rules
-from coldline.rules.alphabet import Letter
+from coldline.rules.alphabet import Letter, Setting
 from coldline.rules.automaton import READS, Automaton, build_automaton
 from coldline.rules.profile import Profile
 from coldline.support import cache_folder
@@ -81,7 +80,7 @@ def next_events(mapped: frozenset[str]) -> Iterator[tuple[Event, frozenset[str]]
     """Each event that is possible, and the agents that have the page mapped after it."""
     for name, kind in MAPS.items():
         after = mapped ^ {name}
-        setting = Letter.of_setting(line_rules.Setting(bool(after & {"w", "t"}), "x" in after))
+        setting = Letter.of_setting(Setting(bool(after & {"w", "t"}), "x" in after))
         yield Event(setting, f"{name} unmap {PAGE}" if name in mapped else f"{name} map {PAGE} {kind}"), after
     yield from ((event, mapped) for event in EVENTS if not event.needs or event.needs in mapped)
 
@@ -137,7 +136,7 @@ def test_a_trace_shows_each_row(table: str, row: Any, monkeypatch: pytest.Monkey
     rows = getattr(line_rules, table)
     new = another(rows, row)
     for options in OPTIONS:
-        profile = replace(Profile(), **{name.replace("-", "_"): True for name in options})
+        profile = Profile(idc="idc" in options, dic="dic" in options, nc_may_hit="nc-may-hit" in options)
         as_it_is = build_automaton(profile)
         with monkeypatch.context() as patched:
             patched.setitem(rows, row, new)

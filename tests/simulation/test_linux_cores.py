@@ -3,6 +3,7 @@
 
 import lzma
 import re
+from array import array
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -70,23 +71,55 @@ def unpacked(zimage: bytes) -> bytes:
     raise AssertionError("no xz data")
 
 
+STORES_ALONE = 0xF57F_F04A
+"""DSB ISHST; with the lowest bit set, a DSB is for loads, too (Arm ARM DDI 0406C "DSB")."""
+
+MAINTENANCE = {0xEE07_CF3B, 0xEE07_CF35, 0xEE07_0F3E, 0xEE07_0FD1}
+"""DCCMVAU and ICIMVAU of r12, DCCIMVAC of r0, BPIALLIS of r0 (Arm ARM DDI 0406C B3.18.6)."""
+
+
+def repaired(image: bytes) -> bytes:
+    """An image in which each DSB for stores alone that soon follows cache maintenance is one for loads, too."""
+    words = array("I", image[: len(image) // 4 * 4])
+    for at in [number for number, word in enumerate(words) if word in MAINTENANCE]:
+        for number in range(at + 1, at + 5):
+            if words[number] | 4 == STORES_ALONE | 4:
+                words[number] |= 1
+    return words.tobytes()
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("machine", SERIAL)
+@pytest.mark.parametrize("barriers", ["as they are", "repaired", "no order"])
 def test_arm32_linux_turns_on_a_second_core(
-    boot: Any, tmp_path: Path, debian_armhf_kernel: Path, toggles: list[tuple[int, bool]], machine: str
+    boot: Any,
+    tmp_path: Path,
+    debian_armhf_kernel: Path,
+    toggles: list[tuple[int, bool]],
+    machine: str,
+    barriers: str,
 ) -> None:
+    """Its cache maintenance ends with a DSB for stores alone, which completes none: docs/explanation/findings.md."""
     path = tmp_path / "Image"
-    path.write_bytes(unpacked(debian_armhf_kernel.read_bytes()))
+    image = unpacked(debian_armhf_kernel.read_bytes())
+    path.write_bytes(repaired(image) if barriers == "repaired" else image)
     place = ("--load", "0x40208000", "--entry", "0x40208000", "--arch", "arm32", "--host", "clean-reset")
     options = ("--machine", machine, "--append", f"earlycon=pl011,{SERIAL[machine]:#x} keep_bootcon")
-    _, document = boot(path, *place, "--no-order", "--vcpus", 2, "--until", "off", *options)
+    order = ("--no-order",) if barriers == "no order" else ()
+    _, document = boot(path, *place, *order, "--vcpus", 2, "--until", "off", *options)
     assert (0, True) in toggles
     assert (1, True) in toggles
     assert document["end"] == "wait"
     assert "CPU1: thread -1, cpu 1, socket 0, mpidr 80000001" in document["console"]
     assert min(document["coverage"]["turns"]) > 1
+    found = document["hazards_by_kind"]
+    if barriers == "as they are":
+        assert (found.pop("stale-read"), found.pop("lost-write"), list(found)) == (1, 1, ["stale-fetch"])
+        assert found["stale-fetch"] > 1000, "ftrace has changed some function that runs later"
+        return
     # The kernel's tracer patches calls that it makes itself; its test of write buffers maps a page twice.
-    assert document["hazards_by_kind"] == {"stale-fetch": 3, "lost-write": 1}
-    assert {each["agent"] for each in document["hazards"]} == {"guest", "guest-nc"}, (
-        "none is the second core's"
-    )
+    fetched = {"repaired": 4, "no order": 3}[barriers]
+    assert found == {"stale-fetch": fetched, "lost-write": 1}
+    by_second = [each["kind"] for each in document["hazards"] if each["agent"] not in ("guest", "guest-nc")]
+    # Its first tables map the code a second time, past the caches.
+    assert by_second == {"repaired": ["stale-fetch"], "no order": []}[barriers]

@@ -26,9 +26,9 @@ def add_convert(commands: "Commands") -> None:
     parser.add_argument(
         "--to",
         metavar="FORM",
-        choices=TRACE_FORMS,
+        choices=(*TRACE_FORMS, "casemate"),
         help="form to write: text or binary (default: the one that IN does not have; with --version or --core, "
-        "that of IN)",
+        "that of IN); casemate writes its descriptors, TLB invalidations and barriers for that checker",
     )
     parser.add_argument(
         "--version",
