@@ -131,6 +131,7 @@ class Watch:
                 sink,
                 instructions=instructions,
                 names=self._names,
+                clean=self._start in ("cold", "clean"),
             )
             reader.machine["line"], reader.machine["filters"] = self._line, not self._barriers
             if self._only:
