@@ -49,7 +49,7 @@ def watched(words: list[str]) -> Ran:
     return ran
 
 
-def machine(isa: InstructionSet, image: bytes, folder: Path) -> list[str]:
+def machine(isa: InstructionSet, image: bytes, folder: Path, *, vcpus: int = 1) -> list[str]:
     """The command line of a machine that starts an image."""
     is_64 = isa.name == "a64"
     file = folder / "program"
@@ -63,6 +63,7 @@ def machine(isa: InstructionSet, image: bytes, folder: Path) -> list[str]:
     return machines.machine(
         machines.qemu("qemu-system-aarch64" if is_64 else "qemu-system-arm"),
         file,
+        vcpus=vcpus,
         core="cortex-a57" if is_64 else "cortex-a15",
     )
 
