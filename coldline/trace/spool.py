@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-LEAST_BYTES: Final = INSTRUCTION_SIZE + 1
+LEAST_BYTES: Final = INSTRUCTION_SIZE
 MOST_BYTES: Final = INSTRUCTION_SIZE + EVENT_SIZE
 """What an event takes in the temporary files of a `Spool` that keeps instructions."""
 

@@ -223,12 +223,12 @@ def test_where_events_are_kept_is_told_beforehand(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     words = machine(qemu, write_program(tmp_path / "program", code(mov(2, DATA), ldr(4, 2), off())))
     kept = cli("watch", "--json", "--hazards", "1", "--", *words)
-    told = f"coldline: events are kept in {tmp_path} until the report: 25 to 48 bytes each, and "
+    told = f"coldline: events are kept in {tmp_path} until the report: 24 to 48 bytes each, and "
     assert kept.err.startswith(told)
     spool = json.loads(kept.out)["machine"]["spool"]
     assert spool["folder"] == str(tmp_path)
     events = json.loads(kept.out)["events"]
-    assert 25 * events < spool["bytes"] < 48 * events + 4096
+    assert 24 * events < spool["bytes"] < 48 * events + 4096
     assert [path.name for path in tmp_path.iterdir()] == ["program"]
     none = cli("watch", "--json", "--hazards", "0", "--", *words)
     assert "events are kept" not in none.err
