@@ -17,7 +17,7 @@ OLDEST: Final = (10, 0)
 """The oldest release of QEMU whose plugins can read values of stores and registers."""
 
 PROGRAM: Final = "qemu-system-aarch64"
-PROGRAMS: Final = (PROGRAM, "qemu-system-arm")
+WATCHABLE: Final = (PROGRAM, "qemu-system-arm")
 BACKEND: Final = "coldline-ram"
 _GRANULE: Final = 1 << 12
 _UNITS: Final = {"": 1 << 20, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
@@ -96,8 +96,8 @@ def read_command_line(command: Sequence[str]) -> CommandLine:
     if not command:
         raise UsageError(f"no command to watch: give one after --, such as -- {PROGRAM} -M virt …")
     program, *rest = command
-    if Path(program).name not in PROGRAMS:
-        raise UsageError(f"'{program}' cannot be watched: only {' and '.join(PROGRAMS)} can")
+    if Path(program).name not in WATCHABLE:
+        raise UsageError(f"'{program}' cannot be watched: only {' and '.join(WATCHABLE)} can")
     kept: list[str] = []
     machine: list[str] = []
     size, vcpus = 128 << 20, 1
