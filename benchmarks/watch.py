@@ -91,7 +91,8 @@ def threads_of_watch(command: list[str]) -> dict[str, dict[str, float]]:
         for each in children:
             with suppress(OSError):
                 if Path(f"/proc/{each}/comm").read_text().startswith("qemu"):
-                    seen = {"QEMU": thread_seconds(int(each)), "coldline": thread_seconds(process.pid)}
+                    for name, number in (("QEMU", int(each)), ("coldline", process.pid)):
+                        seen.setdefault(name, {}).update(thread_seconds(number))
         time.sleep(0.2)
     return seen
 
