@@ -5,6 +5,9 @@ All are whole processes, started in turn, with one thread of QEMU's for all vCPU
 whose records nobody reads; with all events made and dropped; and `coldline watch`. Seconds are those of a clock, and
 those of processors, QEMU's included: on a machine that does other things as well, only the latter mean much.
 
+The last lines are of `coldline watch` itself: the processor time of its busiest threads, and of QEMU's one thread of
+all vCPUs, from ``/proc/PID/task/TID/stat``, as it was shortly before QEMU ended.
+
 Usage: python benchmarks/watch.py [--runs N] -- qemu-system-aarch64 … (a machine that ends by itself)
 """
 
@@ -13,8 +16,8 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,8 +25,8 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from coldline.frontends.qemu.command_line import CommandLine, read_command_line, rewritten  # noqa: E402
-from coldline.frontends.qemu.plugin import write_plugin  # noqa: E402
-from coldline.frontends.qemu.ring import RecordRing, memory_file  # noqa: E402
+from coldline.frontends.qemu.plugin import plugin_code  # noqa: E402
+from coldline.frontends.qemu.ring import RecordRing, memory_file, path_of  # noqa: E402
 from coldline.frontends.qemu.watch import Watch  # noqa: E402
 
 _COMMAND = "import sys; from coldline.cli import main; sys.exit(main())"
@@ -44,21 +47,54 @@ class Seconds(NamedTuple):
 
 def run_plugin(machine: CommandLine) -> None:
     """Run the machine with the plugin, and drop its records."""
-    with tempfile.TemporaryDirectory() as folder:
-        plugin = write_plugin(Path(folder))
-        ring, ram = RecordRing(), memory_file("coldline-ram", machine.ram_size)
-        arguments = [
-            str(plugin), f"ring={ring.path}", "ram=memfd:coldline-ram", f"base={machine.ram_base}",
-            f"size={machine.ram_size}", f"low={machine.ram_base}", f"high={machine.ram_base + machine.ram_size}",
-            "barriers=0", "filter=1", f"reader={os.getpid()}",
-        ]  # fmt: skip
-        words = rewritten(machine, ram=f"/proc/{os.getpid()}/fd/{ram}", plugin=",".join(arguments))
-        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        ring.go()
-        while process.poll() is None:
-            ring.take(ring.written)
-            time.sleep(0.0005)
-        ring.close()
+    compiled = plugin_code()
+    plugin, ring = memory_file("coldline-plugin", 0), RecordRing()
+    os.write(plugin, compiled)
+    ram = memory_file("coldline-ram", machine.ram_size)
+    arguments = [
+        path_of(plugin), f"ring={ring.path}", "ram=memfd:coldline-ram", f"base={machine.ram_base}",
+        f"size={machine.ram_size}", "barriers=0", "filter=1", f"reader={os.getpid()}",
+    ]  # fmt: skip
+    words = rewritten(machine, ram=path_of(ram), plugin=",".join(arguments))
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    ring.go()
+    while process.poll() is None:
+        ring.take(ring.written)
+        time.sleep(0.0005)
+    ring.close()
+    if process.returncode:
+        raise SystemExit(f"QEMU ended with status {process.returncode}")
+
+
+def thread_seconds(process: int) -> dict[str, float]:
+    """The processor time of each thread of a process so far, by its number and name."""
+    found = {}
+    for task in Path(f"/proc/{process}/task").glob("*/stat"):
+        with suppress(OSError):
+            name, rest = task.read_text().partition("(")[2].rpartition(")")[::2]
+            user, system = rest.split()[11:13]
+            found[f"{task.parent.name} {name}"] = (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    return found
+
+
+def threads_of_watch(command: list[str]) -> dict[str, dict[str, float]]:
+    """Run a watch, and return the processor time of the threads of it and of its QEMU when they were last seen."""
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    seen: dict[str, dict[str, float]] = {}
+    while process.poll() is None:
+        children = [
+            each
+            for path in Path(f"/proc/{process.pid}/task").glob("*/children")
+            for each in path.read_text().split()
+        ]
+        for each in children:
+            with suppress(OSError):
+                if Path(f"/proc/{each}/comm").read_text().startswith("qemu"):
+                    for name, number in (("QEMU", int(each)), ("coldline", process.pid)):
+                        seen.setdefault(name, {}).update(thread_seconds(number))
+        time.sleep(0.2)
+    return seen
 
 
 def measure(command: list[str]) -> Seconds:
@@ -110,6 +146,10 @@ def main() -> None:
         clock, processors = (statistics.median(column) for column in zip(*found, strict=True))
         ratios = clock / base.clock, processors / base.processors
         print(f"{name:26} {clock:7.2f}s {ratios[0]:6.2f} {processors:10.2f}s {ratios[1]:6.2f}")
+    print("threads of coldline watch:")
+    for process, threads in threads_of_watch(commands[WATCH]).items():
+        for thread, seconds in sorted(threads.items(), key=lambda each: -each[1])[:4]:
+            print(f"{process:10} {thread:24} {seconds:8.2f}s")
 
 
 if __name__ == "__main__":

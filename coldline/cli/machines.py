@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from coldline.cli.arguments.values import DEFAULT_MACHINE, DEFAULT_RAM, address, size
+from coldline.cli.arguments.values import DEFAULT_MACHINE, DEFAULT_RAM, address, byte_size, size
 from coldline.errors import UsageError
 from coldline.guest.layout import AddressRange
 from coldline.guest.machines import VIRT, ConstantRegisters, MachineLayout, SerialPort, machine_layout
@@ -84,7 +84,7 @@ def _before_changes(options: argparse.Namespace, tree: memoryview | None) -> Mac
 def _range(option: str, text: str, parts: Sequence[str]) -> AddressRange:
     """Return the range of a base and a size, of which a bare number is in bytes here."""
     try:
-        base, length = address(parts[0]), _bytes(parts[1])
+        base, length = address(parts[0]), byte_size(parts[1])
     except (IndexError, argparse.ArgumentTypeError, UsageError) as error:
         raise UsageError(
             f"{option} takes BASE,SIZE, such as 0x40000000,512M, not '{text[:_PRINTED]}'"
@@ -94,10 +94,6 @@ def _range(option: str, text: str, parts: Sequence[str]) -> AddressRange:
     if base + length > _PHYSICAL:
         raise UsageError(f"{option} {text}: it ends above the physical address space, at {_PHYSICAL:#x}")
     return AddressRange(base, length)
-
-
-def _bytes(text: str) -> int:
-    return address(text) if text[:1].isdigit() and text[-1:].lower() not in "kmgtb" else size(text)
 
 
 def _ram(text: str) -> AddressRange:

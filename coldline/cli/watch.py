@@ -4,6 +4,7 @@
 import argparse
 import contextlib
 import shlex
+import shutil
 import time
 
 from coldline import verdict
@@ -19,10 +20,11 @@ from coldline.first_pass import check
 from coldline.frontends.qemu import CommandLine, Watch, Watched, expected_agents, read_command_line
 from coldline.jit import programs
 from coldline.jit.code_cache import compile_missing
-from coldline.report.model import MachineRun, Report
+from coldline.report.model import MachineRun, Report, Spooled
 from coldline.rules.order.ordering import ANY, COLD_START, CoreAgents, Ordering
 from coldline.rules.profile import Profile
-from coldline.trace.spool import Spool
+from coldline.support.units import GIB
+from coldline.trace.spool import LEAST_BYTES, MOST_BYTES, Spool, spool_folder
 from coldline.trace.writing import TraceWriter
 from coldline.verdict import Judgement, judge
 
@@ -38,7 +40,7 @@ def run_watch(options: argparse.Namespace) -> int:
     ordering = Ordering(cores, options.order, start=start)
     profile = Profile(ordering=ordering).having(given_switches(options))
     with outputs:
-        judgement, ran = _judge(machine, profile, options, outputs)
+        judgement, ran, kept = _judge(machine, profile, options, outputs)
         watched = MachineRun(
             release=f"QEMU {ran.release}",
             status=ran.status,
@@ -47,6 +49,7 @@ def run_watch(options: argparse.Namespace) -> int:
             maintained=ran.maintained,
             waits=ran.waits,
             start=options.start,
+            spool=Spooled(spool_folder(), kept) if kept else None,
             guests=tuple(ran.guests),
             seconds=time.perf_counter() - started,
         )
@@ -62,8 +65,8 @@ def run_watch(options: argparse.Namespace) -> int:
 
 def _judge(
     machine: CommandLine, profile: Profile, options: argparse.Namespace, outputs: Outputs
-) -> tuple[Judgement, Watched]:
-    """Run and check the machine; stories are of the events that were kept meanwhile."""
+) -> tuple[Judgement, Watched, int]:
+    """Run and check the machine; stories are of the events that were kept meanwhile, of which the size is last."""
     most = outputs.hazards or 0
     with Progress(not options.quiet) as progress, contextlib.ExitStack() as stack:
         compile_missing((programs.QEMU, programs.CHECK), progress.compiled)
@@ -76,6 +79,7 @@ def _judge(
             line=profile.line,
             names=dict(options.names or ()),
             console=progress.console if outputs.for_people else lambda text: None,
+            started=_tell_spool if most and not options.quiet else lambda: None,
             progress=following.ran,
         )
         source: Source = watch
@@ -89,8 +93,9 @@ def _judge(
             complain(f"QEMU: {line}")
         if spool is not None and spool.failure:
             complain(f"no stories: a temporary file for the events cannot be written: {spool.failure}")
+        kept = spool.kept_bytes if spool is not None else 0
         if first.interrupted:
-            return judge(checker, first, most=most, stories=0, gaps=[verdict.WAS_INTERRUPTED]), ran
+            return judge(checker, first, most=most, stories=0, gaps=[verdict.WAS_INTERRUPTED]), ran, kept
         return (
             judge(
                 checker,
@@ -102,7 +107,18 @@ def _judge(
                 interruptible=True,
             ),
             ran,
+            kept,
         )
+
+
+def _tell_spool() -> None:
+    """Say where the events are kept until their stories are told, and how large that can become."""
+    folder = spool_folder()
+    free = shutil.disk_usage(folder).free
+    complain(
+        f"events are kept in {folder} until the report: {LEAST_BYTES} to {MOST_BYTES} bytes each, and "
+        f"{free / GIB:.1f} GiB are free; --hazards 0 keeps none"
+    )
 
 
 def _gaps(ran: Watched) -> list[str]:

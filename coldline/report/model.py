@@ -8,7 +8,7 @@ Longer than 300 lines because every format needs all of it, and the parts refer 
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from coldline.rules.profile import Profile
 from coldline.support.frozen_record import Record
@@ -149,6 +149,13 @@ class Run(Record, kw_only=True):
     added: "tuple[AddedOperations, ...]" = ()
 
 
+class Spooled(NamedTuple):
+    """Where the events of a machine were kept until their stories were told, and their size in bytes."""
+
+    folder: str
+    size: int
+
+
 class MachineRun(Record, kw_only=True):
     """The run of a whole machine that was watched.
 
@@ -168,6 +175,8 @@ class MachineRun(Record, kw_only=True):
         What caches may hold at the first instruction: ``cold``, ``clean`` or ``dirty``.
     guests : tuple of str
         The names of the guests of a hypervisor, in the order in which they began.
+    spool : Spooled or None
+        The temporary files for stories; None if there were none.
     seconds : float
         How long running and judging took.
     """
@@ -181,6 +190,7 @@ class MachineRun(Record, kw_only=True):
     start: str
     seconds: float
     guests: tuple[str, ...] = ()
+    spool: Spooled | None = None
 
 
 class Report(Record, kw_only=True):

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Keeps the events of a source that can run only once, for a second reader."""
 
+import os
 from types import TracebackType
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Final
 
 from coldline.errors import TraceError
 from coldline.events.batch import INSTRUCTION_SIZE, Batch
+from coldline.events.layout import EVENT_SIZE
 from coldline.events.source import Sink, Source
 from coldline.rules.order.ordering import Ordering
 from coldline.rules.profile import Profile
@@ -14,6 +16,21 @@ from coldline.trace.binary_writing import BinaryWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+LEAST_BYTES: Final = INSTRUCTION_SIZE
+MOST_BYTES: Final = INSTRUCTION_SIZE + EVENT_SIZE
+"""What an event takes in the temporary files of a `Spool` that keeps instructions."""
+
+
+def spool_folder() -> str:
+    """Return the folder of a `Spool`'s temporary files: TMPDIR's, or the system's.
+
+    The files have no names, so that nothing is left of them after a process that was killed.
+    """
+    import tempfile
+
+    return tempfile.gettempdir()
 
 
 class Spool:
@@ -45,6 +62,11 @@ class Spool:
         self.failure = ""
         self._kept: _Kept | None = None
         self._ran = False
+
+    @property
+    def kept_bytes(self) -> int:
+        """The size of what is kept, once a run has ended."""
+        return self._kept.size if self._kept is not None else 0
 
     def run(self, sink: Sink, *, instructions: bool = False) -> None:
         """See `Source.run`.
@@ -119,6 +141,12 @@ class _Kept:
             else:
                 rows = bytearray(self._instructions.read(len(batch) * INSTRUCTION_SIZE))
                 yield Batch(batch.agents, batch.rows, instructions=rows)
+
+    @property
+    def size(self) -> int:
+        """The bytes of the files."""
+        files = (self._events, self._instructions)
+        return sum(each.seek(0, os.SEEK_END) for each in files if each is not None)
 
     def close(self) -> None:
         """Delete the files."""

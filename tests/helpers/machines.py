@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tests.helpers.tiny_guests as a64
 from coldline.errors import ColdlineError
-from coldline.frontends.qemu.command_line import OLDEST
+from coldline.frontends.qemu.command_line import OLDEST, PROGRAM
 from coldline.jit import code_cache, programs
 from testbed.watched.qemu import watchable_qemu
 from tests.helpers.guest_runs import LEVEL1, LEVEL2, LEVEL3, mmu_on, tables
@@ -21,10 +21,10 @@ CPU_ON = 0xC400_0003
 _ELF_OFFSET = 0x1000
 
 
-def qemu() -> list[str]:
-    """Return the first words of QEMU's command line, or skip the test."""
+def qemu(name: str = PROGRAM) -> list[str]:
+    """Return the first words of the command line of a QEMU, or skip the test."""
     try:
-        found = watchable_qemu()
+        found = watchable_qemu(name)
     except ColdlineError as error:
         found = ()
         require(found, f"no QEMU {OLDEST[0]}.{OLDEST[1]} or later: {error}")
@@ -33,10 +33,12 @@ def qemu() -> list[str]:
     return list(found)
 
 
-def machine(words: list[str], program: Path, *more: str, vcpus: int = 1) -> list[str]:
+def machine(
+    words: list[str], program: Path, *more: str, vcpus: int = 1, core: str = "cortex-a57"
+) -> list[str]:
     """Return the command line of a small machine that starts a file of `write_program` on its first core."""
     return [
-        *words, "-M", "virt", "-cpu", "cortex-a57", "-smp", str(vcpus), "-m", "64", "-display", "none", "-nic",
+        *words, "-M", "virt", "-cpu", core, "-smp", str(vcpus), "-m", "64", "-display", "none", "-nic",
         "none", "-serial", "stdio", "-kernel", str(program), *more,
     ]  # fmt: skip
 
@@ -61,11 +63,11 @@ def write_program(
     ):
         memory[offset : offset + len(piece)] = piece
     assert min(LEVEL1, LEVEL2) > DATA - RAM
-    path.write_bytes(_elf(bytes(memory)))
+    path.write_bytes(elf(bytes(memory)))
     return path
 
 
-def _elf(memory: bytes) -> bytes:
+def elf(memory: bytes) -> bytes:
     """An ELF file for AArch64 that has `memory` at `RAM`, and starts there (System V ABI: Elf64_Ehdr, Elf64_Phdr)."""
     ident = b"\x7fELF\x02\x01\x01" + bytes(9)
     header = struct.pack("<HHIQQQIHHHHHH", 2, 183, 1, RAM, 64, 0, 0, 64, 56, 1, 64, 0, 0)

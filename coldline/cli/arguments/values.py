@@ -41,6 +41,12 @@ def address(text: str) -> int:
     return value
 
 
+def byte_size(text: str) -> int:
+    """Parse a size like `size`, but a number without a unit is bytes, and may be hexadecimal after ``0x``."""
+    is_bare = text[:2].lower() == "0x" or (text[:1].isdigit() and text[-1:].isdigit())
+    return address(text) if is_bare else size(text)
+
+
 def size(text: str) -> int:
     """Parse a size: a number with K, M, G or T (``512M``, ``1G``, ``1GiB``); a bare number is MiB, as with `xl`.
 

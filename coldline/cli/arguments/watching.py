@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from coldline.cli.arguments.formats import add_formats, add_quiet
 from coldline.cli.arguments.profile import add_switches
-from coldline.cli.arguments.values import TRACE_FORMS, address, count, size
+from coldline.cli.arguments.values import TRACE_FORMS, address, byte_size, count
 from coldline.errors import UsageError
 from coldline.report.reporters import REPORT, formats_for
 
@@ -23,7 +23,7 @@ def add_watch(commands: "Commands") -> None:
     parser = commands.add_parser(
         "watch",
         help="run a whole machine under QEMU, and check its memory for stale data",
-        description="Run a machine of 64-bit Arm cores under QEMU, and check every access of every core: can any "
+        description="Run a machine of Arm cores under QEMU, and check every access of every core: can any "
         "cache show it stale data? QEMU has to be 10.0 or later.",
         epilog="exit status: 0 coherent, 1 hazard, 2 error, 3 inconclusive; QEMU's own is in the report",
     )
@@ -48,7 +48,8 @@ def add_watch(commands: "Commands") -> None:
         action="append",
         default=[],
         type=_range,
-        help="check only accesses to this range of physical addresses, in whole pages; several can be given",
+        help="check only accesses to this range of physical addresses, in whole pages, such as 0x40000000,256M; "
+        "several can be given",
     )
     group.add_argument(
         "--name",
@@ -132,6 +133,6 @@ def _range(text: str) -> tuple[int, int]:
     if not comma:
         raise argparse.ArgumentTypeError(f"'{text}' is not BASE,SIZE, such as 0x40000000,256M")
     try:
-        return address(base), size(length)
+        return address(base), byte_size(length)
     except UsageError as error:
         raise argparse.ArgumentTypeError(error.message) from error

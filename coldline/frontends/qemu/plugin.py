@@ -34,8 +34,8 @@ def source_text() -> str:
     return f'{definitions()}#line 1 "{SOURCE}"\n{source}'
 
 
-def write_plugin(folder: Path) -> Path:
-    """Write the compiled plugin into `folder`, from the cache folder or anew; return the file.
+def plugin_code() -> bytes:
+    """Return the compiled plugin, from the cache folder or anew.
 
     The kept copy starts with a digest, so that one that is damaged is compiled again.
 
@@ -47,30 +47,29 @@ def write_plugin(folder: Path) -> Path:
         If the compiler fails.
     """
     source = source_text()
-    target = folder / "coldline_watch.so"
     root = cache_folder.folder()
     kept = root / f"plugin-{_digest(source)}" if root is not None else None
     if kept is not None:
         with suppress(OSError, ValueError):
-            target.write_bytes(cache_folder.read_kept(kept))
-            return target
-    _compile(source, target)
+            return cache_folder.read_kept(kept)
+    made = _compiled(source)
     if kept is not None:
-        cache_folder.keep(kept, target.read_bytes())
-    return target
+        cache_folder.keep(kept, made)
+    return made
 
 
 def _digest(source: str) -> str:
     return hashlib.sha256(repr((source, _OPTIONS)).encode()).hexdigest()[:16]
 
 
-def _compile(source: str, target: Path) -> None:
+def _compiled(source: str) -> bytes:
     compiler = next(filter(None, map(shutil.which, _COMPILERS)), None)
     if compiler is None:
         raise MissingDependencyError(
             "a plugin for QEMU has to be compiled once, and there is no C compiler (cc, gcc or clang): install gcc"
         )
-    with tempfile.TemporaryFile() as complaints:
+    with tempfile.TemporaryFile() as complaints, tempfile.TemporaryDirectory(prefix="coldline-") as folder:
+        target = Path(folder) / "coldline_watch.so"
         done = subprocess.run(
             [compiler, *_OPTIONS, "-o", str(target), "-"],
             input=source.encode(),
@@ -82,3 +81,4 @@ def _compile(source: str, target: Path) -> None:
             complaints.seek(0)
             first = next(iter(complaints.read().decode("utf-8", "replace").splitlines()), "")
             raise QemuError(f"{compiler} cannot compile the plugin for QEMU: {first}")
+        return target.read_bytes()

@@ -58,6 +58,7 @@ class Reader:
         *,
         instructions: bool,
         names: Mapping[int, str] | None = None,
+        clean: bool = False,
     ) -> None:
         self._ring, self._ram, self._qemu, self._sink = ring, ram, qemu, sink
         self._shadow = Shadow(machine.ram_base, machine.ram_size)
@@ -66,7 +67,7 @@ class Reader:
         )
         self._agents = [LOADER, *(name for vcpu in range(machine.vcpus) for name in agents_of_core(vcpu))]
         self._guests = Guests(self.machine, code, self._add_agents, names or {})
-        self._vcpus = Vcpus(self.machine, code, self._guests)
+        self._vcpus = Vcpus(self.machine, code, self._guests, clean=clean)
         self._rows = Buffers((ROWS + SPARE_ROWS) * EVENT_SIZE)
         self._instructions = Buffers((ROWS + SPARE_ROWS) * INSTRUCTION_SIZE) if instructions else None
         operations = bytearray(CP15 + _OPERATION + 1)
@@ -209,12 +210,13 @@ class Reader:
         """Take all records of registers that come next, for one vCPU."""
         vcpu = self._head(Head.VCPU.lsb, 0xFF)
         changed: dict[int, int] = {}
+        resumed = bool(self._head(Head.SIZE.lsb, 1))
         while self._taken < self._ring.written and self._head(0, 0xFFFF) == RecordKind.REGISTER | vcpu << 8:
             index = self._head(Head.INDEX.lsb, 0xFFFF)
             changed[index] = int(self._words[(self._taken & _MASK) * (RECORD_SIZE // 8) + 1])
             self._taken += 1
         self.machine["generation"] += 1
-        self._vcpus.write(vcpu, changed)
+        self._vcpus.write(vcpu, changed, resumed=resumed)
 
     def describe(self, outcome: Watched) -> None:
         """Say how far the machine came."""

@@ -29,11 +29,11 @@ class Head:
     SET: Final = Field(20, 19)
     """The instruction set of a block, or of a SYS instruction or its like of AArch32: an `InstructionState`."""
     SIZE: Final = Field(31, 24)
-    """Bytes of a load or store."""
+    """Bytes of a load or store; of `RecordKind.REGISTER`, 1 if the vCPU has waited or was turned on just before."""
     INDEX: Final = Field(47, 32)
     """Of a load or store, the place of its instruction in its block, in halfwords; of `RecordKind.REGISTER`, the
-    number of the register in `TOLD_REGISTERS`; of `RecordKind.BLOCK`, its bytes; of `RecordKind.SYSTEM`, op1, CRn, CRm
-    and op2; of `RecordKind.BARRIER`, which it is."""
+    number of the register in `TOLD_REGISTERS`; of `RecordKind.BLOCK`, its bytes; of `RecordKind.SYSTEM`, op1, CRn,
+    CRm and op2; of `RecordKind.BARRIER`, which it is."""
 
 
 class RecordKind:

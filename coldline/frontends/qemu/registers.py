@@ -44,16 +44,26 @@ class Vcpus:
         The compiled functions.
     guests : Guests
         Those that run below a stage 2.
+    clean : bool
+        Whether no cache holds anything dirty before the first instruction.
     """
 
-    def __init__(self, machine: MachineState, addresses: dict[str, int], guests: Guests) -> None:
+    def __init__(
+        self, machine: MachineState, addresses: dict[str, int], guests: Guests, *, clean: bool = False
+    ) -> None:
+        self._clean = clean
+        self._filled: set[int] = set()
         self._machine, self._addresses, self._guests = machine, addresses, guests
         self._values: dict[int, dict[str, int]] = {}
         self._regimes: dict[tuple[int, int], Regime] = {}
 
-    def write(self, vcpu: int, changed: dict[int, int]) -> None:
-        """Note new values of registers, by their numbers in `TOLD_REGISTERS`."""
+    def write(self, vcpu: int, changed: dict[int, int], *, resumed: bool = False) -> None:
+        """Note new values of registers, by their numbers in `TOLD_REGISTERS`.
+
+        With `resumed`, the vCPU has waited or was turned on just before.
+        """
         values = self._values.setdefault(vcpu, {})
+        had_caches = _uses_caches(values)
         for number, value in changed.items():
             name = TOLD_REGISTERS[number]
             if values.get(name) == value:
@@ -63,9 +73,21 @@ class Vcpus:
                 self._machine.stop_at(vcpu, level)
                 if level == 2:
                     self._machine.stop_at(vcpu, 1)  # EL0 may be that of EL2
+        self._note_caches(vcpu, had_caches and resumed and not _uses_caches(values))
         if is_aarch32(values):
             values.update(as_aarch64(values))
         self._machine.run_guest(vcpu, self._guests.number_of(values))
+
+    def _note_caches(self, vcpu: int, was_off: bool) -> None:
+        """Note whether a core's own caches may hold anything dirty.
+
+        Those of the core that executes first may. Another one's hold nothing before it turns its data cache on, and
+        again after it was turned off and on: it is to be left with its caches clean (Arm DEN 0022, CPU_OFF).
+        """
+        if _uses_caches(self._values[vcpu]) or len(self._values) == 1 or not self._clean:
+            self._filled.add(vcpu)
+        elif was_off:
+            self._filled.discard(vcpu)
 
     @staticmethod
     def _levels_of(values: Mapping[str, int], name: str) -> tuple[int, ...]:
@@ -103,8 +125,10 @@ class Vcpus:
             changes = {name: (before[name], value) for name, value in values.items() if value != before[name]}
             if changes:
                 _follow(regime, changes)
+        regime["no_set_way"] = vcpu not in self._filled
         if level == 1:
-            regime["upgrades"], regime["traps_set_way"] = Hcr.VM.get(hcr) | Hcr.DC.get(hcr), Hcr.TSW.get(hcr)
+            regime["upgrades"] = Hcr.VM.get(hcr) | Hcr.DC.get(hcr)
+            regime["no_set_way"] |= Hcr.TSW.get(hcr)
             regime["broadcasts"] = Hcr.FB.get(hcr)
         self._machine.use_regime(vcpu, entered, regime)
         return regime
@@ -132,6 +156,11 @@ class Vcpus:
         """The registers of a regime, by their names in `coldline.mmu.view`."""
         values = self._values.get(vcpu, {})
         return {own: values.get(name, 0) for name, (of_level, own) in _OF_REGIME.items() if of_level == level}
+
+
+def _uses_caches(registers: Mapping[str, int]) -> bool:
+    """Whether a core has a data cache on, at any exception level."""
+    return any(value & Sctlr.C.mask for name, value in registers.items() if name.startswith("SCTLR"))
 
 
 def _begin(regime: Regime, values: Mapping[str, int]) -> None:

@@ -12,10 +12,18 @@ _WORD: Final = 8
 
 
 def memory_file(name: str, size: int) -> int:
-    """Return the descriptor of a zeroed file of `size` bytes that is in memory and has no name in a folder."""
+    """Return the descriptor of a zeroed file of `size` bytes that is in memory and has no name in a folder.
+
+    So nothing is left of it when this process ends, however it ends.
+    """
     descriptor = os.memfd_create(name)
     os.truncate(descriptor, size)
     return descriptor
+
+
+def path_of(descriptor: int) -> str:
+    """The name of a memory file for other processes, while this one has it open."""
+    return f"/proc/{os.getpid()}/fd/{descriptor}"
 
 
 class RecordRing:
@@ -40,8 +48,8 @@ class RecordRing:
 
     @property
     def path(self) -> str:
-        """The file's name for other processes, while this one has it open."""
-        return f"/proc/{os.getpid()}/fd/{self.descriptor}"
+        """See `path_of`."""
+        return path_of(self.descriptor)
 
     @property
     def state(self) -> int:

@@ -102,7 +102,7 @@ WATCH_FIELDS: Fields = (
         "walker",  # the number of the agent that reads the tables of the stage 2
         "code_pages",  # `CodePage`
         "upgrades",  # whether an invalidation cleans as well, as under a stage 2 (HCR_EL2.VM)
-        "traps_set_way",  # whether operations by set/way trap (HCR_EL2.TSW), and so are none
+        "no_set_way",  # whether operations by set/way do nothing: they trap (HCR_EL2.TSW), or caches are empty
         "broadcasts",  # whether an invalidation of this core's TLB is one of every core's (HCR_EL2.FB)
         "old_roots",  # whether tables of an earlier TTBR are still followed: until all of the TLB is invalidated
     ),

@@ -84,7 +84,7 @@ def _maintain(m: Any, s: Any, op: int, operand: int, code: int) -> None:
     """Add the event of a cache maintenance instruction."""
     m.maintained += uint64(1)
     if op in _SETWAY:
-        if not s.traps_set_way:
+        if not s.no_set_way:
             _sweep(m, s, op, code)
         return
     m.sweep = uint64(0)
@@ -215,7 +215,9 @@ def obey_cp15(m: Any, s: Any, vcpu: int, key: int, operand: int, code: int) -> N
     operand &= _WORD
     if key >> 7 & 0xF == TLBI_CRN:
         by_intermediate = key >> 11 == 4 and key >> 3 & 0xF in _TLBI_INTERMEDIATE
-        _invalidate(m, s, vcpu, _invalidation_of(s, key), operand if by_intermediate else operand >> PAGE_SHIFT)
+        _invalidate(
+            m, s, vcpu, _invalidation_of(s, key), operand if by_intermediate else operand >> PAGE_SHIFT
+        )
         return
     op = int64(load8(m.maintenance + uint64(CP15 + key)))
     if op:

@@ -2,7 +2,6 @@
 """A machine under QEMU as a source of events."""
 
 import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -14,10 +13,10 @@ from coldline.events.source import Sink
 from coldline.frontends.qemu.agents import LOADER
 from coldline.frontends.qemu.command_line import CommandLine, check_release, rewritten
 from coldline.frontends.qemu.outcome import Watched
-from coldline.frontends.qemu.plugin import write_plugin
+from coldline.frontends.qemu.plugin import plugin_code
 from coldline.frontends.qemu.process import Qemu
 from coldline.frontends.qemu.reader import Reader
-from coldline.frontends.qemu.ring import RecordRing, memory_file
+from coldline.frontends.qemu.ring import RecordRing, memory_file, path_of
 from coldline.frontends.qemu.state import MAX_RANGES
 from coldline.jit import code_cache, programs
 from coldline.support.units import PAGE_SIZE
@@ -66,6 +65,8 @@ class Watch:
         The names of guests, by their VMIDs.
     console : callable
         Gets what QEMU writes on standard output, such as ``-serial stdio``, in a thread.
+    started : callable
+        Called before the machine executes its first instruction.
     progress : callable
         Called now and then, with the numbers of instructions and accesses.
 
@@ -87,12 +88,13 @@ class Watch:
         line: int = 64,
         names: Mapping[int, str] | None = None,
         console: Callable[[bytes], None] = lambda text: None,
+        started: Callable[[], None] = lambda: None,
         progress: Callable[[int, int], None] = lambda instructions, accesses: None,
     ) -> None:
         self.outcome = Watched()
         self._machine, self._start, self._only = machine, start, merged_pages(only)
         self._barriers, self._line, self._names = barriers, line, names
-        self._console, self._progress = console, progress
+        self._console, self._started, self._progress = console, started, progress
         self._ran = False
 
     def run(self, sink: Sink, *, instructions: bool = False) -> None:
@@ -108,34 +110,44 @@ class Watch:
         self._ran = True
         self.outcome.release = check_release(self._machine.program)
         code = code_cache.load_code(programs.QEMU)
-        with tempfile.TemporaryDirectory(prefix="coldline-") as folder:
-            plugin = write_plugin(Path(folder))
-            ring, ram = RecordRing(), memory_file("coldline-ram", self._machine.ram_size)
-            qemu = None
+        compiled = plugin_code()
+        plugin = memory_file("coldline-plugin", 0)
+        os.write(plugin, compiled)
+        ring, ram = RecordRing(), memory_file("coldline-ram", self._machine.ram_size)
+        qemu = None
+        try:
+            words = rewritten(
+                self._machine,
+                ram=path_of(ram),
+                plugin=",".join([path_of(plugin), *self._plugin_arguments(ring)]),
+            )
+            qemu = Qemu(words, self._console)
+            reader = Reader(
+                self._machine,
+                ring,
+                ram,
+                qemu,
+                code,
+                sink,
+                instructions=instructions,
+                names=self._names,
+                clean=self._start in ("cold", "clean"),
+            )
+            reader.machine["line"], reader.machine["filters"] = self._line, not self._barriers
+            if self._only:
+                reader.machine.want_only(self._only)
             try:
-                words = rewritten(
-                    self._machine,
-                    ram=f"/proc/{os.getpid()}/fd/{ram}",
-                    plugin=",".join([os.fspath(plugin), *self._plugin_arguments(ring)]),
-                )
-                qemu = Qemu(words, self._console)
-                reader = Reader(
-                    self._machine, ring, ram, qemu, code, sink, instructions=instructions, names=self._names
-                )
-                reader.machine["line"], reader.machine["filters"] = self._line, not self._barriers
-                if self._only:
-                    reader.machine.want_only(self._only)
-                try:
-                    reader.read(self._before, self._progress)
-                finally:
-                    reader.describe(self.outcome)
+                reader.read(self._before, self._progress)
             finally:
-                ring.close()
-                if qemu is not None:
-                    self.outcome.status = qemu.status
-                    self.outcome.complaints = qemu.complaints()
-                    qemu.close()
-                os.close(ram)
+                reader.describe(self.outcome)
+        finally:
+            ring.close()
+            if qemu is not None:
+                self.outcome.status = qemu.status
+                self.outcome.complaints = qemu.complaints()
+                qemu.close()
+            os.close(ram)
+            os.close(plugin)
 
     def _plugin_arguments(self, ring: RecordRing) -> list[str]:
         return [
@@ -153,6 +165,7 @@ class Watch:
 
     def _before(self, loaded: Sequence[tuple[int, int]]) -> list[Event]:
         """The events before the first instruction: a loader's map of RAM, and what it leaves in the caches."""
+        self._started()
         if self._start == "cold":
             return []
         base, size = self._machine.ram_base, self._machine.ram_size

@@ -204,6 +204,9 @@ def _machine(command: str, machine: "MachineRun") -> dict[str, Any]:
         "waits": machine.waits,
         "start": machine.start,
         "guests": list(machine.guests),
+        "spool": None
+        if machine.spool is None
+        else {"folder": machine.spool.folder, "bytes": machine.spool.size},
         "seconds": round(machine.seconds, 3),
     }
 

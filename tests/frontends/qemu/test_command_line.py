@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from coldline.cli.main import parser
 from coldline.errors import ColdlineError, MissingDependencyError, QemuError, UsageError
 from coldline.frontends.qemu import plugin
 from coldline.frontends.qemu.command_line import CommandLine, check_release, read_command_line, rewritten
@@ -21,6 +22,7 @@ QEMU = "qemu-system-aarch64"
         ("-M virt-10.0 -m size=512M -smp cpus=2,maxcpus=8", (0x4000_0000, 512 << 20), 8),
         ("--machine virt -m 65536k -smp 2,sockets=2", (0x4000_0000, 64 << 20), 2),
         ("-M raspi3b -m 1024 -smp 4 -accel tcg", (0, 1 << 30), 4),
+        ("-M midway -m 1024 -smp 2", (0, 1 << 30), 2),
     ],
 )
 def test_ram_and_vcpus(words: str, ram: tuple[int, int], vcpus: int) -> None:
@@ -61,8 +63,9 @@ def test_what_is_refused(words: str, reason: str) -> None:
 
 
 def test_other_programs_are_refused() -> None:
-    with pytest.raises(UsageError, match="'qemu-system-arm' cannot be watched: only qemu-system-aarch64"):
-        read_command_line(["qemu-system-arm", "-M", "virt"])
+    expected = "'qemu-system-riscv64' cannot be watched: only qemu-system-aarch64 and qemu-system-arm can"
+    with pytest.raises(UsageError, match=expected):
+        read_command_line(["qemu-system-riscv64", "-M", "virt"])
 
 
 def test_what_is_added() -> None:
@@ -100,30 +103,28 @@ def test_releases(tmp_path: Path) -> None:
 
 def test_the_plugin_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    made = tmp_path / "made"
-    made.mkdir()
 
-    def compile_it(source: str, target: Path) -> None:
+    def compile_it(source: str) -> bytes:
         assert "#define COLDLINE_KIND_STORE 0x2ull" in source
-        target.write_bytes(b"machine code")
+        return b"machine code"
 
-    monkeypatch.setattr(plugin, "_compile", compile_it)
-    assert plugin.write_plugin(made).read_bytes() == b"machine code"
-    monkeypatch.setattr(plugin, "_compile", None)
-    assert plugin.write_plugin(made).read_bytes() == b"machine code"
+    monkeypatch.setattr(plugin, "_compiled", compile_it)
+    assert plugin.plugin_code() == b"machine code"
+    monkeypatch.setattr(plugin, "_compiled", None)
+    assert plugin.plugin_code() == b"machine code"
     folder = cache_folder.folder()
     assert folder is not None
     (kept,) = folder.glob("plugin-*")
     kept.write_bytes(kept.read_bytes()[:-1])
     with pytest.raises(TypeError):  # it would be compiled again
-        plugin.write_plugin(made)
+        plugin.plugin_code()
 
 
 def test_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(MissingDependencyError) as caught:
-        plugin.write_plugin(tmp_path)
+        plugin.plugin_code()
     assert str(caught.value) == (
         "a plugin for QEMU has to be compiled once, and there is no C compiler (cc, gcc or clang): install gcc"
     )
@@ -136,10 +137,26 @@ def test_a_compiler_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     compiler.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(ColdlineError, match="cc cannot compile the plugin for QEMU: no space"):
-        plugin.write_plugin(tmp_path)
+        plugin.plugin_code()
 
 
 def test_a_machine_has_its_words() -> None:
     assert read_command_line([QEMU, "-M", "virt", "-nographic", "-kernel", "x"]) == CommandLine(
         QEMU, ("-nographic", "-kernel", "x"), "virt", 0x4000_0000, 128 << 20, 1
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0x40000000,0x100000", (0x4000_0000, 1 << 20)),
+        ("0x40000000,256M", (0x4000_0000, 256 << 20)),
+        ("1073741824,4K", (1 << 30, 4 << 10)),
+        ("0x40000000,1GiB", (0x4000_0000, 1 << 30)),
+        ("0,0x4b", (0, 0x4B)),
+        ("0,4096", (0, 4096)),
+    ],
+)
+def test_ranges(text: str, expected: tuple[int, int]) -> None:
+    options = parser("watch").parse_args(["watch", "--only", text, "--", QEMU])
+    assert options.only == [expected]

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from importlib import resources
 from pathlib import Path
@@ -85,7 +86,13 @@ def test_qemu_that_is_killed(qemu: list[str], tmp_path: Path) -> None:
     assert document["coverage"]["other_reads"] > 0
 
 
-def test_a_reader_that_is_killed_ends_qemu(qemu: list[str], tmp_path: Path) -> None:
+def test_a_reader_that_is_killed_ends_qemu(
+    qemu: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nothing is left in the folder of temporary files."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     command, process = started(machine(qemu, endless(tmp_path)))
     command.kill()
     command.wait(_PATIENCE_S)
@@ -97,6 +104,7 @@ def test_a_reader_that_is_killed_ends_qemu(qemu: list[str], tmp_path: Path) -> N
     else:
         assert not Path(f"/proc/{process}").exists()
     command.communicate()
+    assert list(temporary.iterdir()) == []
 
 
 def test_an_interrupt_ends_it(qemu: list[str], tmp_path: Path) -> None:
@@ -187,12 +195,12 @@ def test_without_room_for_the_events_there_are_no_stories(
 def test_a_plugin_that_is_not_there(
     cli: Cli, qemu: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "write_plugin", lambda folder: folder / "absent.so")
-    done = cli("watch", "--", *machine(qemu, write_program(tmp_path / "program", off())))
+    monkeypatch.setattr(watch, "plugin_code", lambda: b"not a plugin")
+    done = cli("watch", "--quiet", "--", *machine(qemu, write_program(tmp_path / "program", off())))
     assert done.status == ERROR
     assert done.out == ""
     assert done.err.startswith("coldline: QEMU did not start the machine: ")
-    assert "absent.so" in done.err
+    assert "file too short" in done.err
     assert done.err.count("\n") == 1
 
 
@@ -201,9 +209,27 @@ def test_a_plugin_that_cannot_be_compiled(
 ) -> None:
     monkeypatch.setattr(plugin, "cache_folder", SimpleNamespace(folder=lambda: None))
     monkeypatch.setattr(plugin, "shutil", SimpleNamespace(which=lambda name: None))
-    done = cli("watch", "--", *machine(qemu, write_program(tmp_path / "program", off())))
+    done = cli("watch", "--quiet", "--", *machine(qemu, write_program(tmp_path / "program", off())))
     assert (done.status, done.out) == (ERROR, "")
     assert done.err == (
         "coldline: a plugin for QEMU has to be compiled once, and there is no C compiler (cc, gcc or clang): "
         "install gcc\n"
     )
+
+
+def test_where_events_are_kept_is_told_beforehand(
+    cli: Cli, qemu: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    words = machine(qemu, write_program(tmp_path / "program", code(mov(2, DATA), ldr(4, 2), off())))
+    kept = cli("watch", "--json", "--hazards", "1", "--", *words)
+    told = f"coldline: events are kept in {tmp_path} until the report: 24 to 48 bytes each, and "
+    assert kept.err.startswith(told)
+    spool = json.loads(kept.out)["machine"]["spool"]
+    assert spool["folder"] == str(tmp_path)
+    events = json.loads(kept.out)["events"]
+    assert 24 * events < spool["bytes"] < 48 * events + 4096
+    assert [path.name for path in tmp_path.iterdir()] == ["program"]
+    none = cli("watch", "--json", "--hazards", "0", "--", *words)
+    assert "events are kept" not in none.err
+    assert json.loads(none.out)["machine"]["spool"] is None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Debian's kernel with several cores, watched from its first instruction to the panic for want of a root."""
+"""Debian's kernels with several cores, watched from its first instruction to the panic for want of a root."""
 
 import json
 from pathlib import Path
@@ -30,6 +30,30 @@ def test_debians_kernel(cli: Cli, tmp_path: Path, vcpus: int) -> None:
     document = json.loads(done.out)
     assert set(document["hazards_by_kind"]) == {"stale-fetch"}
     assert document["hazards_found"] < 10
+    assert document["inconclusive_because"] == []
+    assert document["machine"]["status"] == 0
+    text = console.read_text(errors="replace")
+    assert f"SMP: Total of {vcpus} processors activated" in text
+    assert "Kernel panic - not syncing: VFS: Unable to mount root fs" in text
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("vcpus", [1, 2])
+def test_debians_arm32_kernel(cli: Cli, tmp_path: Path, vcpus: int) -> None:
+    """Its hazards are lines that are refilled after they are cleaned: docs/findings/linux-arm32-refilled-lines.md."""
+    with packages_of(None):
+        image = kernel("armhf")
+    console = tmp_path / "console"
+    done = cli(
+        "watch", "--json", "--start", "cold", "--hazards", "0", "--", *machines.qemu("qemu-system-arm"), "-M", "virt",
+        "-cpu", "cortex-a15", "-smp", str(vcpus), "-m", "128", "-display", "none", "-nic", "none", "-no-reboot",
+        "-serial", f"file:{console}", "-kernel", str(image), "-append",
+        "console=ttyAMA0 panic=-1 cryptomgr.notests",
+    )  # fmt: skip
+    assert done.status == HAZARD, done
+    document = json.loads(done.out)
+    assert document["hazards_found"] < 100
+    assert document["hazards_by_kind"]["lost-write"] < 10
     assert document["inconclusive_because"] == []
     assert document["machine"]["status"] == 0
     text = console.read_text(errors="replace")

@@ -269,6 +269,7 @@ static const char *const watched[] = { COLDLINE_REGISTERS };
 
 static struct vcpu {
     bool known, stale;                  /* stale: registers are to be read before the next block */
+    bool resumed;                       /* since they were read: it has waited, or was turned on */
     struct qemu_plugin_register *x[31], *cpsr, *hcr, *scr, *of[WATCHED];     /* x has AArch32's r0 to lr, too */
     bool is_32;                         /* it has AArch32 alone */
     uint64_t value[WATCHED];
@@ -320,7 +321,8 @@ static uint64_t read_register(struct qemu_plugin_register *handle)
 static void tell_registers(unsigned number)
 {
     struct vcpu *vcpu = &vcpus[number];
-    vcpu->stale = false;
+    uint64_t common = COLDLINE_KIND_REGISTER | (uint64_t)number << 8 | (uint64_t)vcpu->resumed << 24;
+    vcpu->stale = vcpu->resumed = false;
     for (unsigned index = 0; index < WATCHED; index++) {
         if (!vcpu->of[index])
             continue;
@@ -329,7 +331,7 @@ static void tell_registers(unsigned number)
             continue;
         vcpu->told[index] = true;
         vcpu->value[index] = value;
-        put(COLDLINE_KIND_REGISTER | (uint64_t)number << 8 | (uint64_t)index << 32, value, 0, 0);
+        put(common | (uint64_t)index << 32, value, 0, 0);
     }
 }
 
@@ -373,7 +375,7 @@ static void on_idle(qemu_plugin_id_t id, unsigned number)
 static void on_resume(qemu_plugin_id_t id, unsigned number)
 {
     if (number < MAX_VCPUS)
-        vcpus[number].stale = true;     /* it may have been turned off and on */
+        vcpus[number].stale = vcpus[number].resumed = true;     /* it may have been turned off and on */
     forget();
 }
 
