@@ -89,9 +89,7 @@ def launch(
         If anything fails. Then the domain has been destroyed.
     """
     name = wanted.setup.name
-    check_name(name)
-    check_devices(wanted.setup)
-    strategy_for(wanted.strategy, kernel.architecture)
+    check_request(kernel, wanted)
     if any(known.name == name for known in DomainList(bindings).all()):
         raise UsageError(f"a domain '{name}' exists already: choose another name with --name")
     pool = wanted.setup.scheduling.pool
@@ -121,6 +119,19 @@ def launch(
         host.destroy(domain)
         raise
     return domain
+
+
+def check_request(kernel: "Kernel", wanted: Launch) -> None:
+    """Check what can be checked of a launch without Xen.
+
+    Raises
+    ------
+    ColdlineError
+        If the name, a device or the strategy is wrong.
+    """
+    check_name(wanted.setup.name)
+    check_devices(wanted.setup)
+    strategy_for(wanted.strategy, kernel.architecture)
 
 
 def _plan_for(xen: XenHost, kernel: "Kernel", guest: GuestOptions, wanted: Launch) -> Plan:

@@ -59,8 +59,9 @@ def _test(options: argparse.Namespace) -> int:
             words = [*_TESTS, "-o", f"junit_suite_name={architecture}", tests]
             if options.select:
                 words += ["-k", options.select]
-            if options.brief:
-                words += ["-m", "not one_xen"]
+            left_out = [*(["one_xen"] if options.brief else []), *([] if options.long else ["long"])]
+            if left_out:
+                words += ["-m", " and ".join(f"not {each}" for each in left_out)]
             try:
                 outcome = machine.run(
                     used,

@@ -60,6 +60,11 @@ def parser(runs: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.
         "calls that fail, and commands that are killed",
     )
     tests.add_argument(
+        "--long",
+        action="store_true",
+        help="run what takes longest, too: 200 guests in turn, with kills between",
+    )
+    tests.add_argument(
         "--rfc-v2",
         action="store_true",
         help="build Linux's privcmd, Xen's libraries and xl with the patches in driver/rfc-v2, and test these",

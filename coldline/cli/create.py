@@ -15,16 +15,21 @@ from coldline.errors import ColdlineError, UsageError
 from coldline.hypervisor.xen import Bindings, SystemBindings, XenDomain, XenHost
 from coldline.hypervisor.xen.interrupts import interrupts_between_calls
 from coldline.image import open_kernel
-from coldline.xen_launch import Launch, launch
+from coldline.xen_launch import Launch, check_request, launch
 
 if TYPE_CHECKING:
     from coldline.events import Event, Recorder
+    from coldline.guest import GuestOptions
     from coldline.guest.plan import Plan
     from coldline.hypervisor.model import HostModel
+    from coldline.image import Kernel
 
 
 def run_create(options: argparse.Namespace) -> int:
     """Build a guest on the running Xen, start it, and keep it; return exit status 0."""
+    if options.dry_run:
+        print(_checked(options), end="")
+        return 0
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)  # so that a half-built domain is destroyed
     system = SystemBindings()
@@ -51,6 +56,23 @@ def run_create(options: argparse.Namespace) -> int:
     return 0
 
 
+def _checked(options: argparse.Namespace) -> str:
+    """Check all that can be checked without Xen, and return the configuration as libxl writes it.
+
+    Raises
+    ------
+    ColdlineError
+        If something is wrong with the arguments or the files.
+    """
+    from coldline.guest import make_plan
+    from coldline.hypervisor.xen.libxl_record import libxl_json
+
+    kernel, guest, wanted = _wanted(options)
+    check_request(kernel, wanted)
+    make_plan(kernel, guest)
+    return libxl_json(wanted.setup, wanted.handle or os.urandom(16), guest.memory, guest.vcpus)
+
+
 def create(options: argparse.Namespace, bindings: Bindings) -> tuple[XenDomain, str]:
     """Build the guest that the arguments ask for, through `bindings`; return the domain and its name.
 
@@ -59,19 +81,7 @@ def create(options: argparse.Namespace, bindings: Bindings) -> tuple[XenDomain, 
     ColdlineError
         If anything fails; then the domain has been destroyed.
     """
-    if options.bios or options.machine or options.el != 1:
-        raise UsageError(
-            "a guest of Xen has Xen's machine and starts at EL1: --bios, --machine and --el cannot be used"
-        )
-    asked_for = options.image or options.sample
-    kernel, guest = read_guest(options, open_kernel)
-    wanted = Launch(
-        strategy=options.strategy if options.strategy is not None else DEFAULT_STRATEGY,
-        setup=setup_of(options, options.name or _name_after(asked_for)),
-        handle=options.uuid.bytes if options.uuid is not None else None,
-        gic_version=options.gic,
-        paused=options.paused,
-    )
+    kernel, guest, wanted = _wanted(options)
     if options.trace is None:
         return launch(bindings, kernel, guest, wanted), wanted.setup.name
 
@@ -91,6 +101,24 @@ def create(options: argparse.Namespace, bindings: Bindings) -> tuple[XenDomain, 
             XenHost(bindings).destroy(domain)
         raise
     return domain, wanted.setup.name
+
+
+def _wanted(options: argparse.Namespace) -> "tuple[Kernel, GuestOptions, Launch]":
+    """Return the guest that the arguments ask for, and how it is to be launched."""
+    if options.bios or options.machine or options.el != 1:
+        raise UsageError(
+            "a guest of Xen has Xen's machine and starts at EL1: --bios, --machine and --el cannot be used"
+        )
+    asked_for = options.image or options.sample
+    kernel, guest = read_guest(options, open_kernel)
+    wanted = Launch(
+        strategy=options.strategy if options.strategy is not None else DEFAULT_STRATEGY,
+        setup=setup_of(options, options.name or _name_after(asked_for)),
+        handle=options.uuid.bytes if options.uuid is not None else None,
+        gic_version=options.gic,
+        paused=options.paused,
+    )
+    return kernel, guest, wanted
 
 
 _LOOK = "# the look: nobody did this; it asks what a guest reads of what was loaded, past the caches and through them"

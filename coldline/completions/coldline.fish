@@ -269,6 +269,7 @@ complete -c coldline -n '_shtab_coldline_using create' -l max-unpacked -x -d 'ma
 complete -c coldline -n '_shtab_coldline_using create' -l name -x -d 'name of the domain (default: the image'"'"'s name)'
 complete -c coldline -n '_shtab_coldline_using create' -l strategy -xka "none flush syscall uncached hypercall uncached-hypercall" -d 'how the builder writes the guest'"'"'s memory: none, flush (arm64), syscall (arm32), uncached (the default), hypercall or uncached-hypercall; uncached mappings need coldline'"'"'s driver'
 complete -c coldline -n '_shtab_coldline_using create' -s p -l paused -d 'leave the domain paused'
+complete -c coldline -n '_shtab_coldline_using create' -s n -l dry-run -d 'make nothing: check the arguments and all files, and print the configuration in libxl'"'"'s form'
 complete -c coldline -n '_shtab_coldline_using create' -s e -l no-keeper -d 'leave no process that restarts or destroys the guest when it shuts down (on_poweroff, on_reboot, on_crash, on_watchdog)'
 complete -c coldline -n '_shtab_coldline_using create' -s F -l foreground -d 'be that process until the guest'"'"'s end, in place of one in the background'
 complete -c coldline -n '_shtab_coldline_using create' -l lenient -d 'build the guest without the devices of its configuration file that coldline cannot give it (p9, iomem, a disk of format qcow2, ...), with a warning; by default they are an error'

@@ -22,6 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "one_xen: takes long, hardly differs by release and architecture; left out with --brief"
     )
+    config.addinivalue_line("markers", "long: takes longest; runs with --long")
 
 
 @pytest.fixture(scope="session", autouse=True)

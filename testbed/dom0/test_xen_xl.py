@@ -44,7 +44,7 @@ def create(builder: str, folder: Path) -> int:
     file = folder / f"{name}.cfg"
     file.write_text(
         f'name = "{name}"\nmemory = 64\nvcpus = 2\nkernel = "{GUEST}/kernel"\nramdisk = "{GUEST}/initrd"\n'
-        'extra = "console=hvc0 loglevel=4 rdinit=/init"\n'
+        'extra = "console=hvc0 loglevel=4 rdinit=/init"\non_poweroff = "preserve"\n'
     )
     if builder == "xl":
         xl("create", "-q", str(file))
@@ -106,6 +106,10 @@ def test_every_subcommand(both: dict[str, int]) -> None:
     for command in COMMANDS:
         (status, theirs), (ours_status, ours) = (said(command, builder, both[builder]) for builder in NAMES)
         rows.append({"command": command, "xl": [status, theirs], "coldline": [ours_status, ours]})
+        if command.startswith("reboot"):
+            for builder in NAMES:
+                assert booted(builder, 2), f"the guest of {builder} is not back"
+                both[builder] = int(xl("domid", NAMES[builder]))
     RECORD.write_text(json.dumps(rows, indent=1))
     different = [row for row in rows if row["xl"] != row["coldline"]]
     assert not different, json.dumps(different, indent=1)

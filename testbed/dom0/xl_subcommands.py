@@ -4,6 +4,7 @@
 __all__ = ["COMMANDS"]
 
 COMMANDS = (
+    "reboot NAME",
     "domid NAME",
     "domname ID",
     "list NAME",
@@ -35,6 +36,9 @@ COMMANDS = (
     "vsnd-list NAME",
     "network-list NAME",
     "network-attach NAME mac=00:16:3e:00:00:01",
+    "network-list NAME",
+    "network-detach NAME 0",
+    "network-list NAME",
     "sysrq NAME s",
     "trigger NAME power",
     "button-press NAME power",
@@ -48,6 +52,8 @@ COMMANDS = (
     "rename NAME2 NAME",
     "save NAME /tmp/save-NAME",
     "migrate NAME localhost",
+    "shutdown -w NAME",
+    "list NAME",
     "destroy NAME",
     "list NAME",
 )

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from testbed.packages import foreign
@@ -46,6 +46,15 @@ _MODULES = (
     "xen-privcmd", "xenfs", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "virtio_mmio",
     "netfs", "fscache", "9pnet", "9pnet_virtio", "9p",
 )  # fmt: skip
+_DEVICE_MODULES = ("loop", "xen-blkback", "xen-netback", "llc", "stp", "bridge")
+"""Of a dom0 that gives devices to guests."""
+
+_DEVICE_PROGRAMS = ("bash", "losetup", "flock", "xenstore-*", "libsmartcols.so*")
+"""Files that Xen's hotplug scripts need, of `Sources.device_tools`: this losetup can make read-only devices."""
+
+_GUEST_MODULES = ("xen-blkfront", "xen-netfront")
+"""Of a guest that has devices."""
+
 _DIST_PACKAGES = "usr/lib/python3/dist-packages"
 _MERGED = ("bin", "sbin", "lib")
 _FOLDERS = (
@@ -89,10 +98,15 @@ def initrd(sources: Sources, replaced: Mapping[str, Path] | None = None, *, star
     FetchError
         If it cannot be made.
     """
-    init = _STARTS[start]
+    init, small = _STARTS[start], start != "dom0"
     parts = (Path(__file__), *(_TESTBED / name for name in init.values()))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in parts))
-    digest.update("\n".join(str(path) for path in (sources.modules, *sources.user_space)).encode())
+    used = (
+        sources.modules,
+        *sources.user_space,
+        *(() if small else (*sources.device_tools, sources.scripts)),
+    )
+    digest.update("\n".join(str(path) for path in used).encode())
     for name, module in sorted((replaced or {}).items()):
         digest.update(name.encode() + module.read_bytes())
     target = cache_folder() / sources.architecture / f"{start}-{digest.hexdigest()[:16]}.cpio"
@@ -107,15 +121,18 @@ def initrd(sources: Sources, replaced: Mapping[str, Path] | None = None, *, star
             (root / name).symlink_to(f"usr/{name}")
         for package in sources.user_space:
             merge(package, root)
+        if not small:
+            for package in sources.device_tools:
+                _link_some(package, root, _DEVICE_PROGRAMS)
+            shutil.copytree(sources.scripts, root / "etc/xen/scripts", symlinks=True)
         (root / "usr/bin/python3").unlink(missing_ok=True)
         (root / "usr/bin/python3").symlink_to(sources.python)
         _compile(sources, root, f"usr/lib/{sources.python}", _DIST_PACKAGES)
-        for name in _MODULES:
-            for module in sources.modules.rglob(f"{name}.ko*"):
-                _copy_module((replaced or {}).get(name, module), root / "usr/lib/modules" / f"{name}.ko")
-        there = [name for name in _MODULES if (root / "usr/lib/modules" / f"{name}.ko").is_file()]
+        names = (*_MODULES, *(() if small else _DEVICE_MODULES))
+        _copy_modules(sources, names, root / "usr/lib/modules", replaced or {})
+        there = [name for name in names if (root / "usr/lib/modules" / f"{name}.ko").is_file()]
         (root / "usr/lib/modules/order").write_text("".join(f"{name}\n" for name in there))
-        if start != "dom0":
+        if small:
             _shrink(root)
         for name, source in init.items():
             shutil.copy(_TESTBED / source, root / name)
@@ -222,6 +239,8 @@ def guest(sources: Sources, folder: Path) -> None:
         shutil.copy(busybox, root / "usr/bin")
         shutil.copy(_DOM0 / "guest-init", root / "init")
         (root / "init").chmod(0o755)
+        (root / "modules").mkdir()
+        _copy_modules(sources, _GUEST_MODULES, root / "modules")
         archive(root, folder / "initrd")
 
 
@@ -240,6 +259,15 @@ def merge(package: Path, root: Path, left_out: tuple[str, ...] = _LEFT_OUT) -> N
                 os.link(Path(folder) / name, place / name, follow_symlinks=False)
 
 
+def _link_some(package: Path, root: Path, patterns: Iterable[str]) -> None:
+    """Link a package's files with some names into a file system whose /bin, /sbin and /lib are in /usr."""
+    for path in (path for pattern in patterns for path in package.rglob(pattern) if not path.is_dir()):
+        inside = path.relative_to(package)
+        place = root / ("usr" / inside if inside.parts[0] in _MERGED else inside)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        os.link(path, place, follow_symlinks=False)
+
+
 def _shrink(root: Path) -> None:
     for pattern in _NOT_SMALL:
         for path in root.glob(pattern):
@@ -249,6 +277,14 @@ def _shrink(root: Path) -> None:
         if source.is_file():
             source.unlink()  # a link to the package's own file
             source.touch()  # Python imports what it compiled, which it does not compare with its source
+
+
+def _copy_modules(
+    sources: Sources, names: Iterable[str], folder: Path, replaced: Mapping[str, Path] | None = None
+) -> None:
+    for name in names:
+        for module in sources.modules.rglob(f"{name}.ko*"):
+            _copy_module((replaced or {}).get(name, module), folder / f"{name}.ko")
 
 
 def _copy_module(source: Path, target: Path) -> None:

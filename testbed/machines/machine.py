@@ -58,6 +58,7 @@ def run(
     snapshots: bool = True,
     counted: bool = False,
     say: Callable[[str], None] = lambda line: None,
+    watcher: Callable[[Path, Path, float], None] | None = None,
 ) -> Outcome:
     """Run a shell command, or pytest, in a dom0 with ``/host`` as `folder`, and power off.
 
@@ -81,6 +82,9 @@ def run(
         Let the machine's clock count instructions, 2 ns each, independent of the host's load.
     say : callable
         Takes a line about the progress, every `PROGRESS_S` seconds.
+    watcher : callable, optional
+        Is called while the command runs, with `folder`, the socket of QEMU's gdb stub, and the time at which to give
+        up.
 
     Raises
     ------
@@ -98,7 +102,7 @@ def run(
     words = qemu_command.words(sources, initrd, folder, counted=counted)
     saved, restored = _saved(sources, initrd, folder, end, counted=counted) if snapshots else (None, False)
     console = folder / "console"
-    with console.open("wb") as file, _started(words, file, saved) as machine:
+    with console.open("wb") as file, _started(words, file, saved, gdb=watcher is not None) as machine:
         try:
             machine.ready(end)
         except MachineError:
@@ -106,9 +110,20 @@ def run(
                 raise
             saved.unlink(missing_ok=True)  # damaged: the machine boots again
             timeout_s = end - time.monotonic()
-            return run(sources, initrd, folder, command, timeout_s=timeout_s, counted=counted, say=say)
+            return run(
+                sources,
+                initrd,
+                folder,
+                command,
+                timeout_s=timeout_s,
+                counted=counted,
+                say=say,
+                watcher=watcher,
+            )
         say(f"dom0 is up after {time.monotonic() - began:.0f} s")
         machine.go()
+        if watcher is not None:
+            watcher(folder, machine.gdb, end)
         while machine.status is None and time.monotonic() < end:
             machine.await_end(min(PROGRESS_S, end - time.monotonic()))
             if machine.status is None:
@@ -170,6 +185,7 @@ class _Machine:
     def __init__(
         self, process: subprocess.Popen[bytes], control: Path, console: Path | None, saved: bool
     ) -> None:
+        self.gdb = control.with_name("gdb")
         self.process = process
         self._control = control
         self._console = console
@@ -252,11 +268,15 @@ class _Machine:
 
 
 @contextmanager
-def _started(words: list[str], console: BinaryIO | None, saved: Path | None) -> Iterator[_Machine]:
+def _started(
+    words: list[str], console: BinaryIO | None, saved: Path | None, *, gdb: bool = False
+) -> Iterator[_Machine]:
     """Start QEMU, from a snapshot if there is one; QEMU is ended at the end of the block."""
     with tempfile.TemporaryDirectory(prefix="coldline-qemu-") as temporary:
         control = Path(temporary) / "qmp"
         words = [*words, "-qmp", f"unix:{control},server=on,wait=off"]
+        if gdb:
+            words += ["-gdb", f"unix:{control.with_name('gdb')},server=on,wait=off"]
         if saved is not None:
             words += ["-incoming", f"exec:cat {shlex.quote(os.fspath(saved))}"]
         process = subprocess.Popen(

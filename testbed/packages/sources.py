@@ -29,6 +29,12 @@ _XEN_LIBRARIES = (
 )  # fmt: skip
 
 
+_DEVICE_TOOLS = ("bash", "mount", "util-linux", "libsmartcols1", "xenstore-utils")
+"""Packages with what Xen's hotplug scripts need besides busybox."""
+
+_SCRIPTS = "xen-utils-common"
+
+
 @dataclass(frozen=True)
 class Sources:
     """Unpacked packages.
@@ -56,6 +62,10 @@ class Sources:
         programs, which run on this host.
     user_space : tuple of Path
         The packages of dom0's file system.
+    device_tools : tuple of Path
+        Packages with programs that only a dom0 needs which gives devices to guests.
+    scripts : Path
+        The folder of Xen's hotplug scripts.
     """
 
     architecture: str
@@ -70,6 +80,8 @@ class Sources:
     common_headers: Path
     kbuild: Path
     user_space: tuple[Path, ...]
+    device_tools: tuple[Path, ...]
+    scripts: Path
 
 
 def sources(architecture: str, *, suite: str | None = None, refresh: bool = False) -> Sources:
@@ -115,7 +127,9 @@ def sources(architecture: str, *, suite: str | None = None, refresh: bool = Fals
         *_USER_SPACE, minimal, f"lib{minimal}", f"lib{python}-stdlib",
         *_XEN_LIBRARIES, f"xen-utils-{version}", f"libxenmisc{version}",
     ]  # fmt: skip
-    target = debian.packages(architecture, [hypervisor, *user_space], suite=whole, refresh=refresh)
+    target = debian.packages(
+        architecture, [hypervisor, *user_space, *_DEVICE_TOOLS, _SCRIPTS], suite=whole, refresh=refresh
+    )
     target |= debian.packages(
         architecture, [kernel.binary, kernel.modules, headers, common], suite=suite, refresh=refresh
     )
@@ -133,6 +147,8 @@ def sources(architecture: str, *, suite: str | None = None, refresh: bool = Fals
         common_headers=target[common] / "usr" / "src" / common,
         kbuild=host[kbuild] / "usr" / "lib" / kbuild,
         user_space=tuple(target[name] for name in user_space),
+        device_tools=tuple(target[name] for name in _DEVICE_TOOLS),
+        scripts=target[_SCRIPTS] / "etc" / "xen" / "scripts",
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from coldline.samples import sample
-from tests.helpers.command import ERROR, HAZARD, INCONCLUSIVE, MIDWAY, Cli
+from tests.helpers.command import COHERENT, ERROR, HAZARD, INCONCLUSIVE, MIDWAY, Cli
 
 
 @pytest.fixture
@@ -180,6 +180,29 @@ def test_a_device_that_dom0s_kernel_does_not_serve(
 def test_what_is_wrong_with_a_device(folder: Path, cli: Cli, setting: str, want: str) -> None:
     config(f"memory = 16\n{setting}\n")
     assert cli("create", "guest.cfg").err == f"coldline: guest.cfg:{want}\n"
+
+
+def test_a_dry_run_needs_no_xen(folder: Path, cli: Cli) -> None:
+    Path("a.img").write_bytes(b"")
+    Path("script").write_text("")
+    Path("script").chmod(0o755)
+    config(f"memory = 16; vcpus = 2; disk = ['{folder}/a.img,,xvda,script={folder}/script']")
+    result = cli("create", "guest.cfg", "--dry-run")
+    assert (result.status, result.err) == (COHERENT, "")
+    record = json.loads(result.out)
+    assert (record["c_info"]["name"], record["b_info"]["max_vcpus"]) == ("midway", 2)
+    assert [each["vdev"] for each in record["disks"]] == ["xvda"]
+    config("memory = 16; disk = ['/none,,xvda']")
+    refused = cli("create", "guest.cfg", "--dry-run")
+    assert (refused.status, refused.out) == (ERROR, "")
+    assert refused.err == "coldline: disk xvda: /none: No such file or directory\n"
+
+
+def test_xen_on_arm_has_no_hvm_guests(folder: Path, cli: Cli) -> None:
+    config("memory = 16\ntype = 'hvm'\n")
+    refused = cli("create", "guest.cfg", "--dry-run")
+    assert refused.err == "coldline: guest.cfg:4:1: type is hvm: Xen on Arm has no such guests, only pvh\n"
+    assert cli("plan", "guest.cfg").status == COHERENT
 
 
 def test_a_list_without_devices_is_not_refused(folder: Path, cli: Cli) -> None:

@@ -405,8 +405,8 @@ class FakeRecords:
     def write(self, domid: int, uuid: str, text: str) -> None:
         self.texts[domid, uuid] = text
 
-    def remove(self, domid: int, uuid: str) -> None:
-        self.texts.pop((domid, uuid), None)
+    def remove(self, domid: int) -> None:
+        self.texts = {key: text for key, text in self.texts.items() if key[0] != domid}
 
     def move(self, domid: int, old: str, new: str) -> None:
         if (domid, old) in self.texts:

@@ -41,6 +41,8 @@ def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sources:
     (new / "usr" / "lib" / "library.so.1").symlink_to("library.so.1.0")
     for name in ("xen", "vmlinuz", "driver.ko"):
         (tmp_path / name).write_text(name)
+    scripts = tmp_path / "scripts"
+    scripts.mkdir()
     return Sources(
         architecture="arm64",
         suite=None,
@@ -54,6 +56,8 @@ def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sources:
         common_headers=tmp_path,
         kbuild=tmp_path,
         user_space=(old, new),
+        device_tools=(),
+        scripts=scripts,
     )
 
 

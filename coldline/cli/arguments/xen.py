@@ -36,6 +36,12 @@ def add_create(commands: "Commands") -> None:
     group.add_argument("--name", metavar="NAME", help="name of the domain (default: the image's name)")
     add_strategy(group, "; uncached mappings need coldline's driver")
     group.add_argument("-p", "--paused", action="store_true", help="leave the domain paused")
+    group.add_argument(
+        "-n",
+        "--dry-run",
+        action="store_true",
+        help="make nothing: check the arguments and all files, and print the configuration in libxl's form",
+    )
     keeping = group.add_mutually_exclusive_group()
     keeping.add_argument(
         "-e",

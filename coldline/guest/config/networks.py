@@ -18,6 +18,8 @@ _DEFAULT_INTERVAL_US: Final = 50_000
 _LARGEST: Final = 2**32 - 1
 
 DEFAULT_BRIDGE: Final = "xenbr0"
+"""libxl's."""
+
 _XENS_OUI: Final = (0x00, 0x16, 0x3E)
 _IGNORED: Final = ("model", "accel")
 """Parameters that have no effect on an interface that is not emulated."""
@@ -37,8 +39,8 @@ class NetworkInterface(Record, kw_only=True):
     ----------
     mac : str or None
         Its address, as ``00:16:3e:00:00:01``; None for a random one of Xen's.
-    bridge : str
-        dom0's bridge that it is put on, if the script does so.
+    bridge : str or None
+        dom0's bridge that it is put on, if the script does so; None for `DEFAULT_BRIDGE`.
     script : str or None
         The hotplug script, if not the usual one.
     ip : str or None
@@ -58,7 +60,7 @@ class NetworkInterface(Record, kw_only=True):
     """
 
     mac: str | None = None
-    bridge: str = DEFAULT_BRIDGE
+    bridge: str | None = None
     script: str | None = None
     ip: str | None = None
     gateway: str | None = None

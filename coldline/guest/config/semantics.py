@@ -197,7 +197,8 @@ def read_config(
     refused_keys : collection of str
         Keys that are an error instead, unless their value asks for nothing.
     for_xen : bool
-        Whether Xen runs the guest, so that ``maxmem`` above ``memory`` and ``vcpus`` below ``maxvcpus`` have effects.
+        Whether Xen runs the guest, so that ``maxmem`` above ``memory`` and ``vcpus`` below ``maxvcpus`` have effects,
+        and the type ``hvm`` is an error.
 
     Raises
     ------
@@ -304,6 +305,8 @@ class _ConfigReader(SettingReader):
         found = kind or builder or "pvh"
         if found != "pvh":
             place = self.settings["type" if kind else "builder"].place
+            if found == "hvm" and self._for_xen:
+                raise ConfigError(str(place), "type is hvm: Xen on Arm has no such guests, only pvh")
             self._remarks.append(Remark(place, f"type is {found}: on Arm there is only pvh"))
         return found
 

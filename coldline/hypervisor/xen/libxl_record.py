@@ -114,8 +114,6 @@ def _disk(disk: "Disk") -> _Members:
 
 
 def _interface(number: int, interface: "NetworkInterface") -> _Members:
-    from coldline.guest.config.networks import DEFAULT_BRIDGE  # imported only when needed, for a fast start
-
     rate = interface.rate
     members: _Members = {
         "backend_domname": interface.domain,
@@ -123,7 +121,7 @@ def _interface(number: int, interface: "NetworkInterface") -> _Members:
         "mtu": interface.mtu,
         "mac": interface.mac,
         "ip": interface.ip,
-        "bridge": None if interface.bridge == DEFAULT_BRIDGE else interface.bridge,
+        "bridge": interface.bridge,
         "ifname": interface.name,
         "script": interface.script,
         "nictype": "vif",

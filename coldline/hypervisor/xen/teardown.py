@@ -10,7 +10,7 @@ from coldline.hypervisor.xen.bindings.protocols import Bindings, StorePort
 from coldline.hypervisor.xen.devices.detaching import detach_devices, has_devices
 from coldline.hypervisor.xen.failures import error_context
 from coldline.hypervisor.xen.hypercalls import Hypercalls
-from coldline.hypervisor.xen.store_entries import remove_entries, uuid_text
+from coldline.hypervisor.xen.store_entries import remove_entries
 
 GONE_WAIT_S: Final = 2.0
 """Seconds to wait until other processes have unmapped a domain's memory."""
@@ -49,7 +49,7 @@ def tear_down(
         _detach(calls, store, bindings, domid)
         _remove(store, domid, handle)
         with error_context(f"domain {domid}: remove libxl's record"):
-            bindings.records.remove(domid, uuid_text(handle))
+            bindings.records.remove(domid)
     finally:
         with error_context(f"domain {domid}: destroy"):
             destroy_if_there(calls, domid)

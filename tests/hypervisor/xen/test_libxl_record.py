@@ -172,14 +172,15 @@ def test_files_of_records(tmp_path: Path) -> None:
     (tmp_path / f"userdata-d.7.{UUID}.xl").write_text("xl's")
     kept = tmp_path / f"userdata-l.7.{UUID}.domain-userdata-lock"
     kept.write_text("")
-    records.remove(7, UUID)
-    records.remove(7, "other")
-    assert list(tmp_path.iterdir()) == [kept]
+    others = tmp_path / f"userdata-d.70.{UUID}.libxl-json"
+    others.write_text("")
+    records.remove(7)
+    assert sorted(tmp_path.iterdir()) == sorted([kept, others])
 
 
 def test_without_libxl(tmp_path: Path) -> None:
     records = RecordFolder(tmp_path / "none")
     records.write(1, UUID, "{}")
-    records.remove(1, UUID)
+    records.remove(1)
     records.move(1, UUID, UUID)
     assert not (tmp_path / "none").exists()

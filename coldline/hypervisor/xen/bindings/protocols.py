@@ -125,8 +125,8 @@ class RecordPort(Protocol):
     def write(self, domid: int, uuid: str, text: str) -> None:
         """Write a domain's record."""
 
-    def remove(self, domid: int, uuid: str) -> None:
-        """Remove everything that libxl keeps of a domain."""
+    def remove(self, domid: int) -> None:
+        """Remove everything that libxl keeps of a domain, under any UUID that it had."""
 
     def move(self, domid: int, old: str, new: str) -> None:
         """Keep a domain's record under another UUID of it."""

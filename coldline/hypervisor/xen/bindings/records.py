@@ -37,9 +37,13 @@ class RecordFolder:
             file.write(text.encode("utf-8", "surrogateescape") + b"\0")
         new.rename(whole)
 
-    def remove(self, domid: int, uuid: str) -> None:
-        """Remove everything that libxl keeps of a domain, except a lock, which its holder removes."""
-        pattern = f"userdata-?.{domid}.{uuid}.*"
+    def remove(self, domid: int) -> None:
+        """Remove everything that libxl keeps of a domain, under any UUID that it had, except a lock, which its holder
+        removes.
+
+        Who renames a domain gives it another UUID, and can be killed before the record has it, too.
+        """
+        pattern = f"userdata-?.{domid}.*"
         for name in glob.glob(pattern, root_dir=self._folder):
             if "domain-userdata-lock" not in name:
                 with contextlib.suppress(FileNotFoundError):

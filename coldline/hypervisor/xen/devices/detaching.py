@@ -63,7 +63,7 @@ def _attached(store: "StorePort", domid: int) -> Iterator[_Attached]:
             backend = (store.read(f"{path}/backend") or b"").decode("utf-8", "replace")
             frontend = (store.read(f"{path}/frontend") or b"").decode("utf-8", "replace")
             parts = backend.removeprefix(f"{BACKENDS}/").split("/")
-            if backend.startswith(f"{BACKENDS}/") and len(parts) == 3 and parts[2].isdecimal():
+            if len(parts) == 3 and parts[2].isdecimal():  # of dom0
                 yield _Attached(path, frontend, backend, parts[0], domid, int(parts[2]))
 
 

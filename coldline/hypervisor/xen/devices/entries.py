@@ -101,6 +101,8 @@ def disk_device(domid: int, disk: "Disk") -> XenDevice:
 
 def interface_device(domid: int, number: int, interface: "NetworkInterface") -> XenDevice:
     """Return a network interface with its entries; its `mac` must be known."""
+    from coldline.guest.config.networks import DEFAULT_BRIDGE  # imported only when needed, for a fast start
+
     assert interface.mac is not None
     rate = interface.rate
     given = {
@@ -110,7 +112,7 @@ def interface_device(domid: int, number: int, interface: "NetworkInterface") -> 
         "gatewaydev": interface.gateway,
         "rate": None if rate is None else f"{rate.bytes_per_interval},{rate.interval_us}",
         "mtu": None if interface.mtu in (None, DEFAULT_MTU) else str(interface.mtu),
-        "bridge": interface.bridge,
+        "bridge": interface.bridge or DEFAULT_BRIDGE,
     }
     backend = {
         "frontend-id": str(domid),
