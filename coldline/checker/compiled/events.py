@@ -145,9 +145,8 @@ def _take(f: Any) -> None:
             sample = at + _SAMPLE
         if far:
             look_ahead(f, at)
-        if f.done == _0:
-            stop = at + _1 if far else sample
-            stop = stop if stop < events else events
+        if f.done == _0 and not far:
+            stop = sample if sample < events else events
             at = take_still(f, at, stop)
             if at == stop:
                 continue
