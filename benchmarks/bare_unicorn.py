@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs the same guest on Unicorn alone, with only one hook, which ends the run at the first PSCI call.
 
-Usage: python benchmarks/bare_unicorn.py IMAGE MEMORY_IN_MIB [BOOTARGS]
+With `--empty-callbacks` each load and store calls a function of the C library that does nearly nothing, `abs`:
+the least that an emulator costs which tells of accesses.
+
+Usage: python benchmarks/bare_unicorn.py [--empty-callbacks] IMAGE MEMORY_IN_MIB [BOOTARGS]
 """
 
 import ctypes
@@ -11,18 +14,35 @@ import time
 import unicorn
 from unicorn import arm64_const as a64
 from unicorn import arm_const as a32
+from unicorn.unicorn_py3 import unicorn as unicorn_module
 
 from coldline.guest import GuestOptions, make_plan
 from coldline.hypervisor.simulated.domain import RamBank
 from coldline.image import load_kernel
 
 _NEVER = (1 << 64) - 1
+EMPTY_CALLBACKS = "--empty-callbacks"
+
+
+def call_at_accesses(emulator: unicorn.Uc) -> None:
+    """Register a function that does nothing for all loads and stores."""
+    nothing = ctypes.cast(ctypes.CDLL(None).abs, ctypes.c_void_p)
+    unicorn_module.uclib.uc_hook_add(
+        emulator._uch,
+        ctypes.byref(ctypes.c_size_t()),
+        ctypes.c_int(unicorn.UC_HOOK_MEM_READ | unicorn.UC_HOOK_MEM_WRITE),
+        nothing,
+        None,
+        ctypes.c_uint64(1),
+        ctypes.c_uint64(0),
+    )
 
 
 def main() -> None:
     """Run, and print the seconds that the emulator alone took."""
-    path, memory = sys.argv[1], int(sys.argv[2]) << 20
-    plan = make_plan(load_kernel(path), GuestOptions(memory=memory, bootargs=" ".join(sys.argv[3:])))
+    given = [each for each in sys.argv[1:] if each != EMPTY_CALLBACKS]
+    path, memory = given[0], int(given[1]) << 20
+    plan = make_plan(load_kernel(path), GuestOptions(memory=memory, bootargs=" ".join(given[2:])))
     arm64 = plan.architecture == "arm64"
     emulator = unicorn.Uc(unicorn.UC_ARCH_ARM64 if arm64 else unicorn.UC_ARCH_ARM, unicorn.UC_MODE_ARM)
     emulator.ctl_set_page_size(4096)
@@ -46,6 +66,8 @@ def main() -> None:
     first = a64.UC_ARM64_REG_X0 if arm64 else a32.UC_ARM_REG_R0
     for index, value in enumerate(plan.registers.general):
         emulator.reg_write(first + index, value)
+    if EMPTY_CALLBACKS in sys.argv:
+        call_at_accesses(emulator)
     start = time.perf_counter()
     emulator.emu_start(plan.registers.pc, _NEVER)
     seconds = time.perf_counter() - start

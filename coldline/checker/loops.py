@@ -110,6 +110,7 @@ class Loops:
             step=table.step,
             bad=table.bad,
             other=table.other,
+            unchanged=table.unchanged,
             quiet=table.quiet,
             transformers=table.transformers,
             then=table.then,
@@ -146,7 +147,7 @@ class Loops:
         registers["mask_words"] = partitions.words
         registers["node_bytes"] = partitions.nodes.shape[1] * 8
         registers["last_node"] = len(partitions.nodes) - SLACK
-        registers["distinct"] = self._state.findings.distinct
+        registers["distinct"] = 0xFFFF if self._state.findings.distinct else 0
 
 
 def badness_of(found: "np.void") -> tuple[Badness, ...]:

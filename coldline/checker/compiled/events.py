@@ -17,6 +17,7 @@ from coldline.checker.compiled.marks import (
 from coldline.checker.compiled.moves import move, move_code, take_barrier, walk_changes
 from coldline.checker.compiled.pages import count_known, note_hazard, through
 from coldline.checker.compiled.records import count_values, crowded, join_equals, put
+from coldline.checker.compiled.still_events import take_still
 from coldline.checker.compiled.values import OWN, node_at, owned_at, set_value, value_of
 from coldline.checker.state.marks import BARRIER_OPS
 from coldline.checker.state.transitions import QUIET_LETTERS, UNKNOWN
@@ -144,6 +145,11 @@ def _take(f: Any) -> None:
             sample = at + _SAMPLE
         if far:
             look_ahead(f, at)
+        if f.done == _0 and not far:
+            stop = sample if sample < events else events
+            at = take_still(f, at, stop)
+            if at == stop:
+                continue
         event = rows + at * _EVENT
         word = load64(event + _REST_AT)
         op = word >> _OP_SHIFT & _OP_MASK

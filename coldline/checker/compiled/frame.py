@@ -82,6 +82,7 @@ FRAME = np.dtype(
             "step",
             "bad",
             "other",
+            "unchanged",
             "quiet",
             "transformers",
             "then",

@@ -11,6 +11,7 @@ from coldline.checker.state.transitions import (
     NO_LETTER,
     NOTHING_DEFERRED,
     QUIET_LETTERS,
+    UNCHANGED,
     UNKNOWN,
     Tables,
 )
@@ -178,10 +179,14 @@ class LearnedTables(Tables):
         """Fill in the hazards of a read, for the states from `first` on."""
         for state in range(first, self._known):
             self.bad[row, state] = self._machine.hazards(state, letter)
+            if self.unchanged[row, state]:
+                self.unchanged[row, state] = UNCHANGED | self.bad[row, state]
 
     def _quieten(self, row: int, state: int) -> None:
         for each in (row, *np.flatnonzero(self.other == row).tolist()):
             other = int(self.other[each])
             still = self.step[each, state] == state and self.step[other, state] == state
-            if each < QUIET_LETTERS and still and not self.bad[each, state]:
-                self.quiet[state] |= np.uint64(1 << each)
+            if still:
+                self.unchanged[each, state] = UNCHANGED | self.bad[each, state]
+                if each < QUIET_LETTERS and not self.bad[each, state]:
+                    self.quiet[state] |= np.uint64(1 << each)

@@ -13,6 +13,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
+_READ_AFTER = 8
+"""Bytes after each array that may be read: compiled code reads several small elements at once."""
+
 _FLAGS = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0x4000)
 
 
@@ -34,10 +37,10 @@ def reserve(count: int, dtype: "DTypeLike", *, large_pages: bool = False) -> "ND
         If the system refuses to reserve that much.
     """
     try:
-        block = mmap.mmap(-1, count * np.dtype(dtype).itemsize, flags=_FLAGS)
+        block = mmap.mmap(-1, count * np.dtype(dtype).itemsize + _READ_AFTER, flags=_FLAGS)
     except OSError as error:
         raise MemoryError(str(error)) from error
     if large_pages:
         with suppress(OSError):
             block.madvise(mmap.MADV_HUGEPAGE)
-    return np.frombuffer(block, dtype)
+    return np.frombuffer(block, dtype, count)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from coldline.checker.state.packing import MAX_PACKED
 from coldline.rules.alphabet import OTHER, PERHAPS, Letter, Setting
 from coldline.rules.automaton import READS, Automaton
 from coldline.rules.line_rules import Hazard
@@ -33,6 +34,9 @@ QUIET_LETTERS = 64
 """Letters below this number have a bit in `Tables.quiet`."""
 
 STALE, LOST, LEAK = int(Hazard.STALE), int(Hazard.LOST), int(Hazard.LEAK)
+
+UNCHANGED = 0x80
+"""Bit of `Tables.unchanged`, above the hazards."""
 
 NOTHING_DEFERRED = 0
 """The transformer that changes nothing."""
@@ -69,6 +73,9 @@ class Tables:
     near : dict of int to int
         The letters for the other bytes in the granules of maintenance that an access touches, where it is another one
         than that in `other`.
+    unchanged : ndarray of uint8, shape (LETTER_ROWS, MAX_PACKED + 1)
+        By a line's value: `UNCHANGED` and the hazards of a read if the value is a state that the letter does not
+        change, whether it applies to all bytes of the line or to some; else 0.
     quiet : ndarray of uint64, shape (states,)
         A bit for each of the first `QUIET_LETTERS` letters that changes nothing and has no hazard if a byte is in the
         state, whether the letter applies to this byte or to another one of its line.
@@ -90,6 +97,7 @@ class Tables:
         self.bad: NDArray[np.uint8] = np.zeros((LETTER_ROWS, states), np.uint8)
         self.other: NDArray[np.uint8] = np.full(LETTER_ROWS, NO_LETTER, np.uint8)
         self.near: dict[int, int] = {}
+        self.unchanged: NDArray[np.uint8] = np.zeros((LETTER_ROWS, MAX_PACKED + 1), np.uint8)
         self.quiet: NDArray[np.uint64] = np.zeros(states, np.uint64)
         self.unsettled: NDArray[np.uint8] = np.zeros(states, np.uint8)
         self.transformers: NDArray[np.uint16] = np.zeros((MAX_TRANSFORMERS, states), np.uint16)
@@ -142,6 +150,8 @@ class CompleteTables(Tables):
             self.other[letter] = other
         for row in range(QUIET_LETTERS):
             still = (self.step[row] == identity) & (self.step[self.other[row]] == identity)
+            if row < len(Letter):
+                self.unchanged[row, : self.states] = np.where(still, UNCHANGED | self.bad[row], 0)
             still &= self.bad[row] == 0
             self.quiet |= still.astype(np.uint64) << np.uint64(row)
         self.forget_transformers()
