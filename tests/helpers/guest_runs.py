@@ -159,6 +159,7 @@ def run(
     forced: bool = False,
     banks: Sequence[tuple[int, int]] = ((RAM, RAM_SIZE),),
     core: str = "armv8-a",
+    orders: bool = False,
 ) -> Ran:
     """Run an arm64 guest as its host would, from its first instruction to its end."""
     return run_loaded(
@@ -174,6 +175,7 @@ def run(
         forced=forced,
         banks=banks,
         core=core,
+        orders=orders,
     )
 
 

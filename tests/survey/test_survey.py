@@ -189,7 +189,7 @@ def test_a_survey_on_this_machine(tmp_path: Path) -> None:
     kept = tmp_path / "plan.toml.jsonl"
     assert [each["verdict"] for each in lines_of(kept)] == ["inconclusive", "inconclusive"]
     page = (tmp_path / "site" / "index.html").read_text()
-    assert page.count('<details id="cell-') == 2
+    assert page.count('<details class="cell" id="cell-') == 2
     before = kept.read_bytes()
     assert done(survey(plan))[:2] == (INCONCLUSIVE, "2 inconclusive\n")
     assert kept.read_bytes() == before

@@ -5,6 +5,7 @@ At EL3, SMC is the guest's own, so these runs end in WFI.
 """
 
 import struct
+from itertools import pairwise
 
 import pytest
 
@@ -169,6 +170,28 @@ def test_each_level_has_its_own_switches() -> None:
         read,
         *off,
     ]
+
+
+def test_the_switches_of_another_level_count_at_once() -> None:
+    """The switches of the level that an exception enters or leaves were written before: an ISB follows them."""
+    vectors2, scr = 0x9000, a64.msr("vbar_el2", 1)
+    handler = code(ERET)
+    start = code(mov(1, RAM + vectors2), scr, mov(1, 1 << 31), a64.msr("hcr_el2", 1), mmu_on(level=2))
+    lower_at = ENTRY + 4 * LOWER_AT
+    down = code(
+        mov(1, a64.SCTLR_OFF), a64.msr("sctlr_el1", 1), mov(1, EL1H), a64.msr("spsr_el2", 1),
+        mov(1, lower_at), a64.msr("elr_el2", 1), ISB, ERET,
+    )  # fmt: skip
+    before = code(start, down)
+    assert len(before) <= LOWER_AT
+    program = code(before, [a64.NOP] * (LOWER_AT - len(before)), code(HVC), WFI)
+    data = {**tables({}), vectors2 + 0x400: bytes_of(handler)}
+    ran = run(program, data, level=2, orders=True)
+    kept = [event for event in ran.events if event.split()[1] in ("mmu", "isb")]
+    assert [
+        event for event, after in pairwise(kept) if event.split()[1] == "mmu" and after != "guest isb"
+    ] == []
+    assert kept[-2:] == ["guest mmu off", "guest isb"]
 
 
 @pytest.mark.parametrize("register", ["s3_1_c15_c2_1", "s3_1_c11_c0_2"])

@@ -10,6 +10,7 @@ from unicorn import arm64_const
 from coldline.arm.fields import ID_AA64MMFR0_EL1, MPIDR_EL1
 from coldline.arm.maintenance import TLBI_CRN
 from coldline.events.batch import InstructionState
+from coldline.events.op import Op
 from coldline.frontends.unicorn.aarch64.watched_registers import COUNTERS, WATCHED
 from coldline.frontends.unicorn.accesses import (
     STOPPED,
@@ -24,7 +25,12 @@ from coldline.frontends.unicorn.accesses import (
     stop,
     write_register,
 )
-from coldline.frontends.unicorn.barriers import append_barriers, find_barriers, forget_barriers
+from coldline.frontends.unicorn.barriers import (
+    append_barrier,
+    append_barriers,
+    find_barriers,
+    forget_barriers,
+)
 from coldline.frontends.unicorn.code_places import at_instruction, code_at
 from coldline.frontends.unicorn.hooks import EXPORTS as SHARED
 from coldline.frontends.unicorn.hooks import STATE
@@ -46,14 +52,20 @@ _PSTATE = arm64_const.UC_ARM64_REG_PSTATE
 _WATCHED_KEYS = tuple(WATCHED)
 _MPIDR = MPIDR_EL1.key
 _WFE, _SEV = 0xD503205F, 0xD503209F
+_ISB = int(Op.ISB)
 
 
 @compiled
 def _see_level(uc: Any, s: Any) -> None:
-    """Notice a change of the guest's exception level; EL0 is in EL1's translation regime."""
+    """Notice a change of the guest's exception level; EL0 is in EL1's translation regime.
+
+    The switches of the new level are not written here, and are in force at once: an ISB follows their events.
+    """
     level = max((read_register(uc, s, _PSTATE) >> uint64(2)) & uint64(3), uint64(1))
     if level != s.el:
         change_level(s, level)
+        if s.orders:
+            append_barrier(s, _ISB)
         forget_translations(s)
 
 
