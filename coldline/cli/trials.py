@@ -46,7 +46,7 @@ def plan_guest(options: argparse.Namespace) -> tuple[Kernel, Plan]:
 
 def programs_of(plan: Plan) -> tuple[str, ...]:
     """The programs (`coldline.jit.programs`) that a trial of a plan takes."""
-    return programs.CALLBACKS[plan.architecture], programs.CHECK
+    return programs.CALLBACKS[plan.architecture], programs.CHECK, programs.SELECT
 
 
 def until_of(options: argparse.Namespace, *, bare: bool = False) -> Until:

@@ -14,7 +14,8 @@ from coldline import trial_repair
 from coldline.cli.trials import TrialRun
 from coldline.events import Op, words
 from coldline.events.batch import Batch
-from coldline.events.footprints import EventRanges, Footprints, slots_of
+from coldline.events.batch_footprints import Footprints
+from coldline.events.footprints import EventRanges, slots_of
 from coldline.events.layout import EVERYWHERE_SLOT, GRANULE_SLOTS, MARKS_SIZE, MUCH, PAGE_SLOTS
 from coldline.events.op import Kind
 from coldline.explain.selection import KeptEvents
