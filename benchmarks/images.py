@@ -27,7 +27,7 @@ from benchmarks.timing import best
 from coldline.image import load_kernel
 from coldline.image.compression import codec_of, decompress
 from coldline.image.content import Allowance, Content
-from testbed.kernels import kernel
+from testbed.packages.kernels import kernel
 from tests.helpers.images import PACKERS, pack
 
 MOST = 1 << 30

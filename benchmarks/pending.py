@@ -106,7 +106,7 @@ def main() -> None:
     arguments.add_argument("--json", action="store_true")
     options = arguments.parse_args()
     if options.image is None:
-        from testbed.kernels import kernel
+        from testbed.packages.kernels import kernel
 
         options.image = str(kernel("arm64"))
     plan = make_plan(

@@ -82,7 +82,7 @@ def main() -> None:
     arguments.add_argument("--until", type=int, help="instructions (default: the first PSCI call)")
     options = arguments.parse_args()
     if options.image is None:
-        from testbed.kernels import kernel
+        from testbed.packages.kernels import kernel
 
         options.image = str(kernel(options.architecture))
     plan = make_plan(load_kernel(options.image), GuestOptions(memory=256 << 20))

@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
     if options.image is None:
-        from testbed.kernels import kernel
+        from testbed.packages.kernels import kernel
 
         options.image = kernel("arm64")
     image = options.image.resolve()

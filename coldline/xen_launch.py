@@ -11,6 +11,7 @@ from coldline.guest import GuestOptions, Plan, XenPlatform, make_plan
 from coldline.hypervisor.xen.bindings.protocols import Bindings
 from coldline.hypervisor.xen.boot_pages import set_up_domain
 from coldline.hypervisor.xen.creation import check_free
+from coldline.hypervisor.xen.devices.attaching import attach_devices, check_devices
 from coldline.hypervisor.xen.domain import XenDomain
 from coldline.hypervisor.xen.domain_list import DomainList
 from coldline.hypervisor.xen.domain_setup import DomainSetup, check_name
@@ -89,6 +90,7 @@ def launch(
     """
     name = wanted.setup.name
     check_name(name)
+    check_devices(wanted.setup)
     strategy_for(wanted.strategy, kernel.architecture)
     if any(known.name == name for known in DomainList(bindings).all()):
         raise UsageError(f"a domain '{name}' exists already: choose another name with --name")
@@ -111,6 +113,7 @@ def launch(
     domain = build_domain(plan, wanted.strategy, host)
     try:
         set_up_domain(host, domain, wanted.setup)
+        attach_devices(bindings, domain.domid, wanted.setup)
         before_start()
         if not wanted.paused:
             host.unpause(domain)

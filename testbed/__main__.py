@@ -12,23 +12,15 @@ from functools import partial
 from pathlib import Path
 
 from coldline.errors import ColdlineError, UsageError
-from testbed import (
-    bench,
-    checkpatch,
-    image,
-    machine,
-    modules,
-    native,
-    pace,
-    rfc_v2,
-    watch_verdicts,
-    watched_guest,
-    watched_xen,
-)
+from testbed import bench
 from testbed.arguments import parser
-from testbed.cache import cache_folder
-from testbed.debian import MissingError
-from testbed.sources import ARCHITECTURES, Sources, sources
+from testbed.builds import checkpatch, modules, native, rfc_v2
+from testbed.machines import image, machine, pace
+from testbed.packages.cache import cache_folder
+from testbed.packages.debian import MissingError
+from testbed.packages.sources import ARCHITECTURES, Sources, sources
+from testbed.watched import guest, kvm, verdicts, xen
+from testbed.watched.running import Watching
 
 _TESTS = (
     "-p",
@@ -177,9 +169,13 @@ def _bench(options: argparse.Namespace) -> int:
 def _watch(options: argparse.Namespace) -> int:
     if options.architecture != "arm64":
         raise UsageError("only arm64 can be watched: coldline watch does not follow AArch32 code")
+    on_kvm = options.host != "xen"
+    builders = tuple(options.by or (kvm.STRATEGIES[0] if on_kvm else guest.XL,))
+    if on_kvm and (options.guest or not set(builders) <= set(kvm.STRATEGIES)):
+        raise UsageError(f"on KVM the guest is a small Linux, and it is built by {', '.join(kvm.STRATEGIES)}")
     used = _sources(options.architecture, options)
-    wanted = watched_xen.Watching(
-        builders=tuple(options.by or (watched_guest.XL,)),
+    wanted = Watching(
+        builders=builders,
         start=options.start,
         hazards=options.hazards,
         until=options.until,
@@ -189,16 +185,21 @@ def _watch(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="coldline-testbed-") as temporary:
         folder = Path(temporary)
         _fill(used, folder)
-        watched_guest.write_guest(folder / "guest", options.guest)
-        _say(f"Xen {used.xen_version} with Linux {used.release}")
+        host = "KVM" if on_kvm else f"Xen {used.xen_version}"
+        _say(f"{host} with Linux {used.release}")
+        initrd = image.initrd(used, start="watched-kvm" if on_kvm else "watched-dom0")
         try:
-            report = watched_xen.watch(used, image.initrd(used, small=True), folder, wanted, _say)
+            if on_kvm:
+                report = kvm.watch(used, initrd, folder, wanted, options.host, _say)
+            else:
+                guest.write_guest(folder / "guest", options.guest)
+                report = xen.watch(used, initrd, folder, wanted, _say)
         finally:
             if options.results:
                 _keep(folder, options.results, ("report", "report.json", "console", "watched"))
         sys.stdout.write((folder / "report").read_text())
-    print(watch_verdicts.table(report))
-    whole = all(each.verdict != "inconclusive" for each in watch_verdicts.verdicts(report))
+    print(verdicts.table(report))
+    whole = all(each.verdict != "inconclusive" for each in verdicts.verdicts(report))
     return 1 if report["verdict"] == "hazard" else 0 if whole and report["verdict"] == "coherent" else 3
 
 

@@ -5,8 +5,10 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from testbed import pace, watched_guest, watched_xen
-from testbed.sources import ARCHITECTURES, BACKPORTS
+from testbed.machines import pace
+from testbed.packages.sources import ARCHITECTURES, BACKPORTS
+from testbed.watched import guest, kvm
+from testbed.watched.running import UNTIL
 
 __all__ = ["parser"]
 
@@ -89,7 +91,7 @@ def parser(runs: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.
         help="sizes of the initrd (default: 64 128)",
     )
     measured.add_argument("--results", type=Path, metavar="FOLDER", help="store the figures in FOLDER")
-    watched = command("watch", "watch Xen and dom0 under QEMU while dom0 builds guests, and judge each guest")
+    watched = command("watch", "watch a hypervisor under QEMU while it builds guests, and judge each guest")
     watched.add_argument(
         "guest",
         nargs="?",
@@ -98,11 +100,17 @@ def parser(runs: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.
         help="xl's configuration file (default: a small Linux)",
     )
     watched.add_argument(
+        "--host",
+        choices=("xen", *kvm.CORES),
+        default="xen",
+        help="Xen and dom0 (the default), or a Linux with KVM on a core like that of the host model",
+    )
+    watched.add_argument(
         "--by",
         action="append",
-        choices=(watched_guest.XL, *watched_guest.STRATEGIES),
+        choices=(guest.XL, *guest.STRATEGIES),
         metavar="BUILDER",
-        help="xl, or a strategy of coldline create; once for each guest (default: xl)",
+        help="xl, or a strategy; once for each guest (default: xl, on KVM hypercall)",
     )
     watched.add_argument(
         "--start",
@@ -112,9 +120,9 @@ def parser(runs: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.
     )
     watched.add_argument(
         "--until",
-        default=watched_xen.UNTIL,
+        default=UNTIL,
         metavar="TEXT",
-        help=f"a guest is up when its console says this (default: {watched_xen.UNTIL!r})",
+        help=f"a guest is up when its console says this (default: {UNTIL!r})",
     )
     watched.add_argument(
         "--hazards",

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from coldline.errors import ColdlineError
-from testbed import machine
-from testbed.sources import Sources
+from testbed.machines import machine
+from testbed.packages.sources import Sources
 
 __all__ = ["BenchError", "measure", "table"]
 

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from coldline.cli import main as coldline
 from coldline.errors import ColdlineError, UsageError
-from testbed import debian
-from testbed.kernels import kernel, kernel_file, release_of
+from testbed.packages import debian
+from testbed.packages.kernels import kernel, kernel_file, release_of
 
 __all__ = ["GUESTS", "WIDE", "Guest", "arguments_of", "main"]
 

@@ -34,8 +34,8 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 @pytest.fixture(scope="session")
 def debian_arm64_kernel() -> Path:
     """Debian's current arm64 kernel, an Image of some 33 MB."""
-    from testbed.apt import FetchError
-    from testbed.kernels import kernel
+    from testbed.packages.apt import FetchError
+    from testbed.packages.kernels import kernel
     from tests.helpers.requirements import require
 
     try:
@@ -48,8 +48,8 @@ def debian_arm64_kernel() -> Path:
 @pytest.fixture(scope="session")
 def debian_unstable_arm64_kernel() -> Path:
     """The arm64 kernel of Debian unstable."""
-    from testbed.apt import FetchError
-    from testbed.kernels import kernel
+    from testbed.packages.apt import FetchError
+    from testbed.packages.kernels import kernel
     from tests.helpers.requirements import require
 
     try:
@@ -61,7 +61,7 @@ def debian_unstable_arm64_kernel() -> Path:
 
 def debian_package(architecture: str, name: str) -> Path:
     """A package of Debian's, unpacked."""
-    from testbed import apt, debian
+    from testbed.packages import apt, debian
     from tests.helpers.requirements import require
 
     try:

@@ -5,6 +5,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from coldline.hypervisor.xen.domain_setup import DomainSetup, GuestFiles, Scheduling, ShutdownActions
+from coldline.support.frozen_record import replace
 
 if TYPE_CHECKING:
     from coldline.guest.config import GuestConfig
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
 def settings_of(config: "GuestConfig") -> dict[str, object]:
     """Return what a file sets besides a guest's plan, by the names of arguments; None for what it does not set."""
+    from coldline.guest.config.networks import random_mac
+
     return {
         "max_memory": config.maxmem if config.maxmem > config.memory else None,
         "online_vcpus": config.vcpus if config.vcpus < config.maxvcpus else None,
@@ -19,6 +22,9 @@ def settings_of(config: "GuestConfig") -> dict[str, object]:
         "affinity": config.cpus or None,
         "weight": config.weight,
         "cap": config.cap,
+        "disks": config.disks,
+        # a guest that is built again keeps its addresses
+        "networks": tuple(each if each.mac else replace(each, mac=random_mac()) for each in config.networks),
         "actions": ShutdownActions(
             config.on_poweroff,
             config.on_reboot,
@@ -46,4 +52,6 @@ def setup_of(options: argparse.Namespace, name: str) -> DomainSetup:
             options.append,
             options.gic,
         ),
+        disks=options.disks or (),
+        networks=options.networks or (),
     )

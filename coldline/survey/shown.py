@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-__all__ = ["shown_cells", "version_changes"]
+__all__ = ["places", "shown_cells", "version_changes"]
 
 
 def shown_cells(results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -31,6 +31,9 @@ def _shown(number: int, result: Mapping[str, Any]) -> dict[str, Any]:
         "version": result["version"],
         "group": result["group"],
         "way": way + cores,
+        "host": host or result["words"][0],
+        "strategy": strategy,
+        "cores": cores,
         "state": result.get("verdict") or "error",
         "kinds": sorted(result.get("hazards_by_kind") or {}),
         "kinds_counted": result.get("hazards_by_kind") or {},
@@ -61,13 +64,52 @@ def _cause(cause: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def version_changes(cells: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return where a version has another verdict, or other kinds of hazards, than the one before it in the plan."""
+    """Return where a version has another verdict, or other kinds of hazards, than the one before it in the plan.
+
+    Parameters
+    ----------
+    cells : sequence of dict
+        What `shown_cells` returns.
+
+    Returns
+    -------
+    list of dict
+        A change of each group of images, between two versions: ``pairs`` are the cells (before and after)
+        that changed from the same to the same, ``before`` and ``after`` those of the first one.
+    """
     runs: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
     for cell in cells:
         runs[cell["group"], cell["image"], cell["way"]].append(cell)
-    return [
-        {"before": before, "after": after}
-        for versions in runs.values()
-        for before, after in pairwise(versions)
-        if (before["state"], before["kinds"]) != (after["state"], after["kinds"])
-    ]
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for versions in runs.values():
+        for before, after in pairwise(versions):
+            told = [(cell["version"], cell["state"], tuple(cell["kinds"])) for cell in (before, after)]
+            if told[0][1:] != told[1][1:]:
+                change = {"before": before, "after": after, "pairs": []}
+                found.setdefault((after["group"], *told), change)["pairs"].append((before, after))
+    return list(found.values())
+
+
+def places(cells: Iterable[Mapping[str, Any]]) -> str:
+    """Return the images of cells with their hosts and strategies; images that have the same ones are joined.
+
+    Parameters
+    ----------
+    cells : iterable of mapping
+        Some of what `shown_cells` returns.
+    """
+    hosts_of: dict[str, dict[tuple[str, str], list[str]]] = defaultdict(lambda: defaultdict(list))
+    for cell in cells:
+        strategies = hosts_of[cell["image"]][cell["host"], cell["cores"]]
+        if cell["strategy"] not in strategies:
+            strategies.append(cell["strategy"])
+    images_of: dict[str, list[str]] = defaultdict(list)
+    for image, hosts in hosts_of.items():
+        images_of[", ".join(_host(*host, strategies) for host, strategies in hosts.items())].append(image)
+    return "; ".join(f"{', '.join(images)} on {told}" for told, images in images_of.items())
+
+
+def _host(host: str, cores: str, strategies: Sequence[str]) -> str:
+    """Return a host with its strategies, such as ``rfc by none and flush``."""
+    named = " and ".join(filter(None, strategies))
+    return (f"{host} by {named}" if named else host) + cores

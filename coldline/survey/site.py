@@ -10,11 +10,13 @@ from typing import Any, Final
 from coldline import __version__
 from coldline.errors import MissingDependencyError, SurveyError
 from coldline.support.printable import printable
-from coldline.survey.shown import shown_cells, version_changes
+from coldline.survey.shown import places, shown_cells, version_changes
 
 __all__ = ["write_site"]
 
 _TEMPLATE: Final = "survey.html"
+_FEW: Final = 100
+"""Cells, or changes, of which a page shows all at once."""
 
 
 def write_site(results: Sequence[Mapping[str, Any]], folder: Path) -> Path:
@@ -41,18 +43,19 @@ def write_site(results: Sequence[Mapping[str, Any]], folder: Path) -> Path:
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters["printable"] = printable
+    environment.filters.update(printable=printable, places=places)
     template = environment.from_string(
         resources.files("coldline.survey").joinpath("templates", _TEMPLATE).read_text("utf-8")
     )
     cells = shown_cells(results)
+    groups = _groups(cells)
     text = template.render(
         version=__version__,
-        tables=_tables(cells),
-        cells=cells,
-        changes=version_changes(cells),
-        causes=_causes(cells),
+        groups=groups,
         counts=Counter(cell["state"] for cell in cells),
+        cells=len(cells),
+        open=len(cells) <= _FEW,
+        open_changes=sum(len(group["changes"]) for group in groups) <= _FEW,
         seconds=sum(cell["seconds"] for cell in cells),
         dates=sorted({cell["date"] for cell in cells}),
     )
@@ -65,28 +68,53 @@ def write_site(results: Sequence[Mapping[str, Any]], folder: Path) -> Path:
     return path
 
 
-def _tables(cells: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a table for each group: a row for each version of an image, a column for each way to run it."""
-    found = []
-    for group in dict.fromkeys(cell["group"] for cell in cells):
-        mine = [cell for cell in cells if cell["group"] == group]
-        ways = list(dict.fromkeys(cell["way"] for cell in mine))
-        rows: dict[tuple[str, str], dict[str, dict[str, Any]]] = defaultdict(dict)
-        for cell in mine:
-            rows[cell["image"], cell["version"]][cell["way"]] = cell
-        lines = [
-            {"image": image, "version": version, "cells": [of_way.get(way) for way in ways]}
-            for (image, version), of_way in rows.items()
-        ]
-        found.append({"group": group, "ways": ways, "rows": lines})
-    return found
+def _groups(cells: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return each group of images with its rows, changes, causes and cells, in the order of the plan."""
+    names = dict.fromkeys(cell["group"] for cell in cells)
+    found = {name: _group(number, name, cells) for number, name in enumerate(names, start=1)}
+    for change in version_changes(cells):
+        found[change["after"]["group"]]["changes"].append(change)
+    return list(found.values())
+
+
+def _group(number: int, name: str, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    mine = [cell for cell in cells if cell["group"] == name]
+    versions = list(dict.fromkeys(cell["version"] for cell in mine))
+    rows: dict[tuple[str, str], dict[str, dict[str, Any]]] = defaultdict(dict)
+    for cell in mine:
+        rows[cell["image"], cell["way"]][cell["version"]] = cell
+    for of_version in rows.values():
+        changed = len({(cell["state"], *cell["kinds"]) for cell in of_version.values()}) > 1
+        for cell in of_version.values():
+            cell["changed"] = changed
+    return {
+        "number": number,
+        "name": name,
+        "cells": mine,
+        "counts": Counter(cell["state"] for cell in mine),
+        "versions": versions,
+        "rows": [
+            {
+                "image": image,
+                "way": way,
+                "cells": [of_version.get(version) for version in versions],
+                "changed": any(cell["changed"] for cell in of_version.values()),
+            }
+            for (image, way), of_version in rows.items()
+        ],
+        "causes": _causes(mine),
+        "changes": [],
+    }
 
 
 def _causes(cells: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return each cause once, with the cells that have it, the most frequent first."""
+    """Return each cause once, with the images, versions and cells that have it, the most frequent first."""
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     for cell in cells:
         for cause in cell["causes"]:
-            key = (cell["image"], cause["kind"], cause["identity"])
-            found.setdefault(key, {**cause, "image": cell["image"], "cells": []})["cells"].append(cell)
+            key = (cause["kind"], cause["identity"], cause["repair"], cause["consequence"])
+            found.setdefault(key, {**cause, "cells": []})["cells"].append(cell)
+    for cause in found.values():
+        for name in ("image", "version"):
+            cause[f"{name}s"] = list(dict.fromkeys(cell[name] for cell in cause["cells"]))
     return sorted(found.values(), key=lambda cause: -len(cause["cells"]))

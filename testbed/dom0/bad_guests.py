@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Guests of a few instructions, which misuse their console as fast as they can, or end at once.
 
-Each word of machine code has its source beside it; `tests/testbed/test_testbed.py` compares them with an assembler.
+Each word of machine code has its source beside it; `tests/testbed/dom0/test_bad_guests.py` compares them with an
+assembler.
 """
 
 import os

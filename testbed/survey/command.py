@@ -12,13 +12,13 @@ from coldline.cli import main as coldline
 from coldline.errors import ColdlineError
 from coldline.support.units import MIB
 from coldline.survey.results import read_results
-from testbed import apt
-from testbed.cache import cache_folder, write
+from testbed.packages import apt
+from testbed.packages.cache import cache_folder, write
 from testbed.survey.downloads import packages_to_fetch
 from testbed.survey.images import ARCHITECTURES, Packages, images_of, packages_of
 from testbed.survey.page import page
 from testbed.survey.plan import plan
-from testbed.watchable_qemu import watchable_qemu
+from testbed.watched.qemu import watchable_qemu
 
 SUITES = ("bookworm", "bookworm-backports", "trixie", "unstable")
 _INSTRUCTIONS = 60_000_000

@@ -4,7 +4,7 @@
 import re
 from collections.abc import Iterable
 
-from testbed import apt, cache
+from testbed.packages import apt, cache
 
 __all__ = ["packages_to_fetch", "sizes_of"]
 
@@ -16,7 +16,7 @@ def packages_to_fetch(suite: str, architecture: str, names: Iterable[str]) -> di
 
     Raises
     ------
-    testbed.apt.FetchError
+    testbed.packages.apt.FetchError
         The package servers do not answer.
     """
     folder = cache.architecture_folder(architecture, suite)

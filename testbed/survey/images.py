@@ -15,8 +15,8 @@ from coldline.errors import ColdlineError
 from coldline.guest.tree_machine import describe_machine
 from coldline.image import load_kernel
 from coldline.support.units import MIB
-from testbed import apt, cache, debian
-from testbed.kernels import kernel_file, release_of
+from testbed.packages import apt, cache, debian
+from testbed.packages.kernels import kernel_file, release_of
 from testbed.survey import op_tee, trusted_firmware
 
 ARCHITECTURES = ("arm64", "armhf")
@@ -124,7 +124,7 @@ def packages_of(suite: str, architecture: str) -> Packages:
 
     Raises
     ------
-    testbed.apt.FetchError
+    testbed.packages.apt.FetchError
         The package servers do not answer.
     """
     folder = cache.architecture_folder(architecture, suite)

@@ -1,62 +1,73 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Writes the results of a survey of Debian's images as a page of Markdown."""
+"""Writes the results of a survey of Debian's images as a page of Markdown: verdicts by project, host and version."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import groupby
 from statistics import median
 from typing import Any, Final
 
-from coldline.survey.shown import shown_cells, version_changes
+from coldline.survey.shown import places, shown_cells, version_changes
 
 __all__ = ["page"]
 
 _SUITES: Final = ("bookworm", "bookworm-backports", "trixie", "trixie-backports", "unstable")
-_VERDICTS: Final = ("coherent", "hazard", "inconclusive", "error")
-_KERNELS: Final = "linux, "
+_STATES: Final = ("coherent", "hazard", "inconclusive", "error")
+_JUDGED: Final = ("coherent", "hazard")
+_WATCHED: Final = "two cores, watched"
+
+_PROJECTS: Final = {
+    "linux": "Linux",
+    "u-boot": "U-Boot",
+    "qemu-efi": "EDK2",
+    "arm-trusted-firmware": "Trusted Firmware-A",
+    "optee-os": "OP-TEE",
+    "xen-hypervisor": "Xen",
+}
+"""The first words of a group's name, in the order of the page."""
 
 _HEAD: Final = """\
 # Survey of Debian's images
 
-What `coldline boot` says of the images in Debian's packages for arm64 and armhf: {cells:,} runs of {images} images,
-made by `scripts/survey` {dates}. Each run is an image on one core and one host model, until it ends by itself,
-makes its first PSCI call (kernels) or has executed its number of instructions. [All results](survey.jsonl) are a JSON
-object in each line, with the package's SHA-256, the command line, the coverage, the causes and what the run cost.
-A package that several suites have is run once, under the oldest of them.
+What coldline says of the images in Debian's packages for arm64 and armhf: {cells:,} runs of {images} images, made by
+`scripts/survey` {dates}. Each run is an image on one host model, until it ends by itself, makes its first PSCI
+call (kernels) or has executed its number of instructions. `coldline watch` follows two cores under QEMU, until the
+kernel finds no root file system. [All results](survey.jsonl) are a JSON object in each line, with the package's
+SHA-256, the command line, the coverage, the causes and what the run cost; `scripts/survey -- --site DIR` shows each
+of them on [a page](../how-to/survey-images.md). A package that several suites have is run once, under the oldest.
 
-| Verdict | Runs |
-| --- | --- |
-{verdicts}
-"""
-
-_KERNELS_HEAD: Final = """
-## Kernels
-
-Each kernel on each host model, by each strategy of the builder: how many have which verdict. Without a strategy there
-is no hypervisor: the image lies in memory as a boot loader or a reset leaves it. A kernel runs for 10 million
-instructions; by then it has all caches on. `coldline watch` follows two cores under QEMU, until the kernel finds no
-root file system.
+The tables count images by verdict. The kinds of hazards are those that at least one of these images has.
 
 """
+
+_NOTES: Final = {
+    "Linux": """\
+Each flavour on each host, by each strategy of the builder. Without a strategy there is no hypervisor: the image lies
+in memory as a boot loader or a reset leaves it. A kernel runs for 10 million instructions; by then it has all caches
+on.""",
+    "U-Boot": """\
+A board's U-Boot is `u-boot.bin`, with `--load` and `--entry` as `uboot.elf` has them; its machine is a named one, or
+the device tree at the file's end (`--dtb-only`), with `--ram` of 512 MiB where that tree has none. With
+`--mmio-default`, registers of the board that are not known read as zero.""",
+}
 
 _CHANGES_HEAD: Final = """
 ## What changed between versions
 
 """
 
-_FIRMWARE_HEAD: Final = """
-## Firmware, boards and hypervisors
+_STOPS_HEAD: Final = """
+## Where runs stop without a verdict
 
-*End* and *Console* (the last line that it printed) are those of the first host. A run that stops at a device says
-where, at which register, and which value it waits for. A board's U-Boot is `u-boot.bin`, with `--load` and `--entry`
-as `uboot.elf` has them; its machine is a named one, or the device tree at the file's end (`--dtb-only`), with `--ram`
-of 512 MiB where that tree has none. With `--mmio-default`, registers of the board that are not known read as zero.
+A run that stops at a device says at which register, and which value it waits for. The console is the last line that
+it printed.
+
 """
 
 _COST_HEAD: Final = """
-## What it cost
+## What a run costs
 
-Two runs at once on two processors. Peak memory is that of one run.
+Seconds by the clock, on a machine of two processors that had other work, too. Memory is the peak of one run.
 
 """
 
@@ -74,95 +85,145 @@ def page(results: Iterable[Mapping[str, Any]]) -> str:
     rows = sorted(newest.values(), key=_order)
     cells = shown_cells(rows)
     for cell, row in zip(cells, rows, strict=True):
-        cell["suite"] = _suite(row)
-        cell["pc"], cell["poll"], cell["fault"] = row.get("pc"), row.get("poll"), row.get("fault")
-        cell["by"] = row.get("of_strategy") or ""
-        cell["on"] = row.get("of_host") or ("two cores, watched" if row["words"][0] == "watch" else "")
-    kernels = [cell for cell in cells if cell["group"].startswith(_KERNELS)]
-    others = [cell for cell in cells if not cell["group"].startswith(_KERNELS)]
+        cell["suite"], cell["project"] = _suite(row), _project(cell["group"])
+        cell["poll"], cell["fault"] = row.get("poll"), row.get("fault")
+        if row["words"][0] == "watch":
+            cell["host"] = _WATCHED
     dates = sorted({cell["date"] for cell in cells})
-    states = Counter(cell["state"] for cell in cells)
+    projects = _grouped(cells, lambda cell: cell["project"])
     text = _HEAD.format(
         cells=len(cells),
         images=len({(cell["group"], cell["image"], cell["version"]) for cell in cells}),
         dates=f"on {dates[0]}" if len(dates) == 1 else f"from {dates[0]} to {dates[-1]}" if dates else "",
-        verdicts="\n".join(f"| {state} | {states[state]:,} |" for state in _VERDICTS),
     )
-    if kernels:
-        text += _KERNELS_HEAD + _of_kernels(kernels)
+    text += _summary(projects)
+    for project, mine in projects.items():
+        note = f"{_NOTES[project]}\n\n" if project in _NOTES else ""
+        text += f"\n## {project}\n\n{note}{_by_version(mine)}"
     if changed := version_changes(cells):
-        text += _CHANGES_HEAD + "".join(map(_change, changed))
-    if others:
-        text += _FIRMWARE_HEAD
-        for suite, of_suite in groupby(others, key=lambda cell: cell["suite"]):
-            text += f"\n### {suite}\n\n{_of_firmware(list(of_suite))}"
+        text += _CHANGES_HEAD + _changes(changed)
+    if stopped := [cell for cell in cells if cell["state"] not in _JUDGED]:
+        text += _STOPS_HEAD + _stops(stopped)
     return text + (_COST_HEAD + _costs(cells) if cells else "")
 
 
 def _order(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    suite = _suite(row)
-    at = _SUITES.index(suite) if suite in _SUITES else len(_SUITES)
-    return at, row["group"], row["image"], row["version"], row["of_host"] or "", row["of_strategy"] or ""
+    suite, project = _suite(row), _project(row["group"])
+    names = [*_PROJECTS.values()]
+    return (
+        names.index(project) if project in names else len(names),
+        _SUITES.index(suite) if suite in _SUITES else len(_SUITES),
+        row["group"],
+        row["image"],
+        row["version"],
+    )
 
 
 def _suite(row: Mapping[str, Any]) -> str:
     return str(row["origin"].partition(" ")[0])
 
 
-def _of_kernels(cells: Sequence[Mapping[str, Any]]) -> str:
-    lines: list[Sequence[str]] = [("Kernels", "Host", "Strategy", *_VERDICTS, "Hazards")]
-    by_way = _grouped(cells, lambda cell: (cell["group"].removeprefix(_KERNELS), cell["on"], cell["by"]))
-    for way, mine in sorted(by_way.items()):
+def _project(group: str) -> str:
+    name = group.partition(",")[0]
+    return next((project for start, project in _PROJECTS.items() if name.startswith(start)), name)
+
+
+def _summary(projects: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    lines: list[Sequence[str]] = [("Project", "Runs", *_STATES)]
+    for project, mine in projects.items():
         states = Counter(cell["state"] for cell in mine)
-        kinds = sorted({kind for cell in mine for kind in cell["kinds"]})
-        lines.append((*way, *(str(states[each] or "") for each in _VERDICTS), ", ".join(kinds)))
+        counts = (f"{states[each]:,}" if states[each] else "" for each in _STATES)
+        lines.append((f"[{project}](#{_anchor(project)})", f"{len(mine):,}", *counts))
     return _markdown(lines)
 
 
-def _change(change: Mapping[str, Any]) -> str:
-    before, after = change["before"], change["after"]
-    told = [f"{cell['version']} ({cell['suite']}) is {_verdict(cell)}" for cell in (before, after)]
-    return f"- {after['group']}, {after['image']}, {after['way']}: {told[0]}, {told[1]}\n"
+def _anchor(title: str) -> str:
+    return title.lower().replace(" ", "-")
 
 
-def _of_firmware(cells: Sequence[Mapping[str, Any]]) -> str:
-    lines: list[Sequence[str]] = [("Package", "Image", "Verdict", "End", "Console")]
-    for (group, version, image), mine in _grouped(
-        cells, lambda cell: (cell["group"], cell["version"], cell["image"])
-    ).items():
-        told = _grouped(mine, _verdict)
-        verdicts = [
-            verdict if len(told) == 1 else f"{verdict} ({', '.join(cell['on'] for cell in each)})"
-            for verdict, each in told.items()
+def _by_version(cells: Sequence[Mapping[str, Any]]) -> str:
+    """Return a table of a project: a row for each group of images and way to run it, a column for each version."""
+    suites = {cell["version"]: cell["suite"] for cell in reversed(cells)}
+    versions = [*dict.fromkeys(cell["version"] for cell in cells)]
+    built = ["Strategies"] if any(cell["strategy"] for cell in cells) else []
+    lines: list[Sequence[str]] = [
+        ("Images", "Host", *built, *(f"{version} ({suites[version]})" for version in versions))
+    ]
+    for group, of_group in sorted(_grouped(cells, lambda cell: cell["group"]).items()):
+        for host, of_host in _grouped(of_group, lambda cell: cell["host"] + cell["cores"]).items():
+            strategies: dict[tuple[str, ...], list[str]] = defaultdict(list)
+            for strategy, mine in _grouped(of_host, lambda cell: cell["strategy"]).items():
+                of_version = _grouped(mine, lambda cell: cell["version"])
+                strategies[tuple(_states(of_version.get(version, [])) for version in versions)].append(
+                    strategy
+                )
+            lines += [
+                (_images(group), host, *([", ".join(some)] if built else []), *told)
+                for told, some in strategies.items()
+            ]
+    return _markdown(lines)
+
+
+def _images(group: str) -> str:
+    name, _, architecture = group.partition(", ")
+    return architecture if name == "linux" else f"{name} ({architecture})"
+
+
+def _states(cells: Sequence[Mapping[str, Any]]) -> str:
+    """Return how many images have which verdict, with the kinds of hazards that any of them has."""
+    told = []
+    for state, mine in sorted(_grouped(cells, lambda cell: cell["state"]).items()):
+        kinds = sorted({kind for cell in mine for kind in cell["kinds"]})
+        told.append(f"{len(mine)} {state}" + (f": {', '.join(kinds)}" if kinds else ""))
+    return "; ".join(told)
+
+
+def _changes(changes: Iterable[Mapping[str, Any]]) -> str:
+    lines: list[Sequence[str]] = [("Images", "Before", "After", "Where")]
+    for change in changes:
+        told = [
+            f"{cell['version']} ({cell['suite']}): {_verdict(cell)}"
+            for cell in (change["before"], change["after"])
         ]
-        console = f"`{mine[0]['console'][-1]}`" if mine[0]["console"] else ""
-        lines.append(
-            (f"{group.replace(', ', f' {version} (')})", image, "; ".join(verdicts), _end(mine[0]), console)
-        )
+        group = change["after"]["group"]
+        images = f"Linux, {_images(group)}" if change["after"]["project"] == "Linux" else _images(group)
+        lines.append((images, *told, places(after for _, after in change["pairs"])))
     return _markdown(lines)
 
 
 def _verdict(cell: Mapping[str, Any]) -> str:
     kinds = ", ".join(cell["kinds"])
-    return f"{cell['state']}: {kinds}" if kinds else str(cell["state"])
+    return f"{cell['state']}, {kinds}" if kinds else str(cell["state"])
+
+
+def _stops(cells: Sequence[Mapping[str, Any]]) -> str:
+    """Return a row for each image and place at which it stops, with the versions that stop there."""
+    lines: list[Sequence[str]] = [("Images", "Image", "Versions", "End", "Console")]
+    for (group, image, end), mine in _grouped(
+        cells, lambda cell: (cell["group"], cell["image"], _end(cell))
+    ).items():
+        console = f"`{mine[-1]['console'][-1]}`" if mine[-1]["console"] else ""
+        versions = ", ".join(dict.fromkeys(cell["version"] for cell in mine))
+        lines.append((_images(group), image, versions, end, console))
+    return _markdown(lines)
 
 
 def _end(cell: Mapping[str, Any]) -> str:
+    """Return how a run ended, without the addresses that another version has elsewhere."""
     if cell["error"]:
         return str(cell["error"])
-    at = f" at {cell['pc']:#x}" if cell["pc"] is not None and not cell["fault"] else ""
-    said = cell["poll"] or cell["fault"]
-    return f"{cell['end']}{at}: {said}" if said else f"{cell['end']}{at}"
+    said = re.sub(r" at pc 0x[0-9a-f]+", "", cell["poll"] or cell["fault"] or "")
+    return f"{cell['end']}: {said}" if said else str(cell["end"])
 
 
 def _costs(cells: Sequence[Mapping[str, Any]]) -> str:
     lines: list[Sequence[str]] = [("Kind", "Runs", "Median", "Longest", "All", "Most memory")]
-    for kind, mine in sorted(_grouped(cells, _kind).items()):
+    for kind, mine in _grouped(cells, _kind).items():
         seconds = [cell["seconds"] for cell in mine]
         lines.append(
             (
                 kind,
-                str(len(mine)),
+                f"{len(mine):,}",
                 f"{median(seconds):.1f} s",
                 f"{max(seconds):.1f} s",
                 f"{sum(seconds) / 60:.0f} min",
@@ -173,12 +234,13 @@ def _costs(cells: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _kind(cell: Mapping[str, Any]) -> str:
-    name = str(cell["group"].partition(",")[0])
-    return next((kind for kind in ("u-boot", "qemu-efi", "xen-hypervisor") if name.startswith(kind)), name)
+    if cell["project"] != "Linux":
+        return str(cell["project"])
+    return f"Linux, {_images(cell['group'])}, {'watched' if cell['host'] == _WATCHED else 'booted'}"
 
 
 def _grouped(
-    cells: Sequence[Mapping[str, Any]], key: Callable[[Mapping[str, Any]], Any]
+    cells: Iterable[Mapping[str, Any]], key: Callable[[Mapping[str, Any]], Any]
 ) -> dict[Any, list[Mapping[str, Any]]]:
     found: dict[Any, list[Mapping[str, Any]]] = defaultdict(list)
     for cell in cells:

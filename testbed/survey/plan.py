@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from coldline.builder import STRATEGIES
 from coldline.hypervisor import HOST_MODELS
-from testbed import debian
+from testbed.packages import debian
 from testbed.survey.images import Image
 
 __all__ = ["plan"]

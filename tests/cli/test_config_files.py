@@ -116,8 +116,6 @@ def test_a_file_without_a_kernel(folder: Path, cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("setting", "name"),
     [
-        ("disk = ['phy:/dev/vg/guest,xvda,w']", "disk"),
-        ("vif = ['bridge=br0']", "vif"),
         ("iomem = ['0xff000,1']", "iomem"),
         ("tee = 'optee'", "tee"),
     ],
@@ -132,6 +130,56 @@ def test_a_guest_of_xen_is_not_built_without_its_devices(
     warned = f"coldline: warning: guest.cfg:4:1: {name} is ignored by coldline"
     assert cli("create", "guest.cfg", "--lenient").err.splitlines()[0] == warned
     assert cli("plan", "guest.cfg").err.splitlines() == [warned]
+
+
+@pytest.mark.parametrize(
+    ("setting", "column", "name", "why"),
+    [
+        (
+            "disk = ['/a,qcow2,xvda']",
+            9,
+            "disk",
+            "format qcow2 needs QEMU as its backend, which coldline does not start",
+        ),
+        (
+            "disk = [',hdc:cdrom']",
+            9,
+            "disk",
+            "format empty needs QEMU as its backend, which coldline does not start",
+        ),
+        (
+            "disk = ['/a,,xvda,backendtype=qdisk']",
+            9,
+            "disk",
+            "backendtype qdisk is not that of dom0's kernel",
+        ),
+        ("disk = ['/a,,xvda,specification=virtio']", 9, "disk", "virtio needs a backend of its own"),
+        ("vif = ['backend=net']", 8, "vif", "its backend is in another domain"),
+    ],
+)
+def test_a_device_that_dom0s_kernel_does_not_serve(
+    folder: Path, cli: Cli, setting: str, column: int, name: str, why: str
+) -> None:
+    config(f"memory = 16\n{setting}\n")
+    at = f"guest.cfg:4:{column}"
+    want = f"coldline: {at}: coldline cannot give a guest this {name}; --lenient builds it without: {why}\n"
+    assert cli("create", "guest.cfg").err == want
+    warned = f"coldline: warning: {at}: this {name} is ignored by coldline: {why}"
+    assert cli("create", "guest.cfg", "--lenient").err.splitlines()[0] == warned
+
+
+@pytest.mark.parametrize(
+    ("setting", "want"),
+    [
+        ("disk = 'a'", "4:8: disk needs a list, not a single value"),
+        ("disk = [['a']]", "4:9: disk needs a list of strings, not of lists"),
+        ("disk = ['/a']", "4:9: disk '/a': no vdev, such as vdev=xvda"),
+        ("vif = ['', 'mac=1']", "4:12: vif 'mac=1': '1' is no MAC address, such as 00:16:3e:00:00:01"),
+    ],
+)
+def test_what_is_wrong_with_a_device(folder: Path, cli: Cli, setting: str, want: str) -> None:
+    config(f"memory = 16\n{setting}\n")
+    assert cli("create", "guest.cfg").err == f"coldline: guest.cfg:{want}\n"
 
 
 def test_a_list_without_devices_is_not_refused(folder: Path, cli: Cli) -> None:

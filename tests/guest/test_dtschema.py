@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from coldline.guest import XenPlatform
-from testbed import apt, debian
+from testbed.packages import apt, debian
 from tests.helpers.device_trees import GIB, INITRD, tree
 from tests.helpers.images import dtb
 from tests.helpers.requirements import require

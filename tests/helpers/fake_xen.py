@@ -8,7 +8,7 @@ headers, and refuses what a real one would refuse.
 import ctypes
 import errno
 import mmap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -85,6 +85,7 @@ class FakeXen:
         self._driver = FakeForeign(self, {0xFF, 0x44})
         self.store_is = FakeStore()
         self.records = FakeRecords()
+        self.scripts = FakeScripts(self)
         self.with_store = with_store
 
     @property
@@ -412,6 +413,19 @@ class FakeRecords:
             self.texts[domid, new] = self.texts.pop((domid, old))
 
 
+class FakeScripts:
+    """A stand-in for hotplug scripts: it notes each call, and does what it is told."""
+
+    def __init__(self, xen: "FakeXen") -> None:
+        self.xen = xen
+        self.ran: list[tuple[str, tuple[str, ...], dict[str, str]]] = []
+        self.status = 0
+
+    def run(self, script: str, words: Sequence[str], environment: Mapping[str, str]) -> int:
+        self.ran.append((script, tuple(words), dict(environment)))
+        return self.status
+
+
 class FakeStore:
     """A stand-in for xenstored."""
 
@@ -421,6 +435,8 @@ class FakeStore:
         self.introduced: list[tuple[int, int, int]] = []
         self.before: tuple[dict[str, bytes], dict[str, tuple[tuple[int, int], ...]]] | None = None
         self.disturbances = 0
+        self.serves = {"vbd", "vif"}
+        """Kinds of backends that dom0's kernel has."""
         self.watched: list[str] = []
         self.happens: list[Callable[[], None]] = []
 
@@ -434,7 +450,15 @@ class FakeStore:
             self.abandon()
             return False
         self.before = None
+        self.run_backends()
         return True
+
+    def run_backends(self) -> None:
+        """Let dom0's kernel take new backends (1 to 2), and close those that are closing (5 to 6)."""
+        for path, value in self.entries.items():
+            parts = path.split("/")
+            if parts[4:5] + parts[8:] == ["backend", "state"] and parts[5] in self.serves:
+                self.entries[path] = {b"1": b"2", b"5": b"6"}.get(value, value)
 
     def abandon(self) -> None:
         if self.before is not None:

@@ -9,7 +9,7 @@ import tests.helpers.tiny_guests as a64
 from coldline.errors import ColdlineError
 from coldline.frontends.qemu.command_line import OLDEST
 from coldline.jit import code_cache, programs
-from testbed.watchable_qemu import watchable_qemu
+from testbed.watched.qemu import watchable_qemu
 from tests.helpers.guest_runs import LEVEL1, LEVEL2, LEVEL3, mmu_on, tables
 from tests.helpers.requirements import require
 from tests.helpers.tiny_guests import RAM, Code, code, mov

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from testbed.apt import FetchError
+from testbed.packages.apt import FetchError
 
 LATER = "trixie"
 """A release of Debian that is tried besides the host's own."""

@@ -30,7 +30,7 @@ SAYS = re.compile(r"give (U-Boot itself|what it starts|it with --bios|--load)")
     ("architecture", "package"), [(each, name) for each, names in PACKAGES.items() for name in names]
 )
 def test_every_file_of_a_package(architecture: str, package: str) -> None:
-    from testbed import apt, debian
+    from testbed.packages import apt, debian
 
     try:
         folder = debian.packages(architecture, [package], suite=SUITE)[package]

@@ -94,3 +94,53 @@ def _value(config: Any, value: Any) -> Any:
     while library().xlu_cfg_get_listitem2(items, count):
         count += 1
     return _list(config, items, count)
+
+
+class _Disk(ctypes.Structure):
+    """``libxl_device_disk`` of Xen 4.17, up to what is compared: libxl_types.idl. ``discard_enable`` is a defbool."""
+
+    _fields_ = (
+        ("backend_domid", ctypes.c_uint32),
+        ("backend_domname", ctypes.c_char_p),
+        ("pdev_path", ctypes.c_char_p),
+        ("vdev", ctypes.c_char_p),
+        ("backend", ctypes.c_int),
+        ("format", ctypes.c_int),
+        ("script", ctypes.c_char_p),
+        ("removable", ctypes.c_int),
+        ("readwrite", ctypes.c_int),
+        ("is_cdrom", ctypes.c_int),
+        ("direct_io_safe", ctypes.c_bool),
+        ("discard_enable", ctypes.c_int),
+        ("specification", ctypes.c_int),
+        ("rest", ctypes.c_uint64 * 32),
+    )
+
+
+def disk(text: bytes) -> "dict[str, Any] | None":
+    """xl's result for the specification of a disk; None if it refuses it."""
+    xlu = library()
+    libc = ctypes.CDLL(None)
+    libc.fopen.restype = ctypes.c_void_p
+    report = ctypes.c_void_p(libc.fopen(b"/dev/null", b"w"))
+    config = ctypes.c_void_p(xlu.xlu_cfg_init(report, b"file"))
+    try:
+        found = _Disk()
+        specifications = (ctypes.c_char_p * 1)(text)
+        if xlu.xlu_disk_parse(config, 1, specifications, ctypes.byref(found)):
+            return None
+        return {
+            "target": found.pdev_path or b"",
+            "vdev": found.vdev,
+            "domain": found.backend_domname,
+            "backend": (None, "phy", "tap", "qdisk", "standalone")[found.backend],
+            "format": (None, "qcow", "qcow2", "vhd", "raw", "empty", "qed")[found.format],
+            "script": found.script,
+            "writable": bool(found.readwrite),
+            "cdrom": bool(found.is_cdrom),
+            "direct_io_safe": found.direct_io_safe,
+            "specification": (None, "xen", "virtio")[found.specification],
+        }
+    finally:
+        xlu.xlu_cfg_destroy(config)
+        libc.fclose(report)

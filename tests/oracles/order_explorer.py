@@ -66,7 +66,7 @@ each that a trace can show; ``test_order_words.py`` and others for masters, owne
 - ``option start any`` is the largest set of joint microstates whose projections are those of the page: some copy
   of levels and memory is fresh, or each core's instruction cache is. With ``dic`` none of them is valid.
 - In a set of ``start``, cores that occur later have what they may have, too.
-- A setting that makes an access impossible in one of the pages that it touches makes it impossible in all.
+- A setting that makes an access impossible in one of the pages that it touches is none for its part there alone.
 - Two settings that differ only in a switch that the trace has not set (``icache``) are as one.
 - A core that has seen a descriptor has seen it in every page that was made so before its ``dsb``.
 - An ending mapping that is made again with the MMU off is held by TLBs if it was before: it is not a new one.

@@ -27,6 +27,7 @@ STARTS = ("cold", "clean", "dirty", "any")
 OWNED = (*ACCESSES, *MAINTENANCE, *SET_WAY, "ic local", "ic all", "ic by")
 HIT = ("read nc", "poll nc", "walk nc")
 MASTERS_ACCESSES = ("read", "write", "poll", "walk")
+BY_ALIAS = ("read", "write", "poll", "fetch")
 
 
 class Broken(NamedTuple):
@@ -240,6 +241,24 @@ class Reader(explorer.Reader):
             return self._descriptor(name, agent, rest)
         if op == "tlbi":
             return self._tlbi(self.core(name), rest)
+        touches = [touch for part in self._parts(op, rest) for touch in self._views_event(agent, op, part)]
+        if self.order:
+            for start, end, kind in touches:
+                for page, *_ in self._by_page(start, end) if kind in WALKED else []:
+                    agent.walk(kind, page)
+        return list(dict.fromkeys(touches))
+
+    def _parts(self, op: str, rest: list[str]) -> Iterator[list[str]]:
+        """Cut an access at its page ends; other events, and what is no range, stay whole."""
+        words = rest[:1] if (op, rest[:1]) == ("dc", ["zva"]) else []
+        if not words and op not in BY_ALIAS:
+            yield rest
+            return
+        for _, start, end in self._by_page(*self._range(rest[len(words) :])):
+            yield [*words, f"{start:#x}", str(end - start)]
+
+    def _views_event(self, agent: Agent, op: str, rest: list[str]) -> list[Touch]:
+        """Read an event, or a part of an access, by each setting that makes it possible; one has to."""
         touches: list[Touch] = []
         wrong = []
         for view in agent.views:
@@ -249,11 +268,7 @@ class Reader(explorer.Reader):
                 wrong.append(error)
         if len(wrong) == len(agent.views):
             raise wrong[-1]
-        if self.order:
-            for start, end, kind in touches:
-                for page, *_ in self._by_page(start, end) if kind in WALKED else []:
-                    agent.walk(kind, page)
-        return list(dict.fromkeys(touches))
+        return touches
 
     def _barrier(self, name: str, op: str, rest: list[str]) -> list[Touch]:
         if (op, rest) == ("dsb", ["nsh"]):

@@ -19,8 +19,8 @@ SERIAL = {"xenvm": 0x2200_0000, "virt": 0x0900_0000}
 @pytest.fixture(scope="module")
 def debian_armhf_kernel() -> Path:
     """Debian's current arm32 kernel, a zImage."""
-    from testbed.apt import FetchError
-    from testbed.kernels import kernel
+    from testbed.packages.apt import FetchError
+    from testbed.packages.kernels import kernel
 
     try:
         return kernel("armhf")

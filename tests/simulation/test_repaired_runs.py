@@ -192,7 +192,7 @@ def test_debians_arm32_kernel_is_right_with_what_it_leaves_out(boot: Run) -> Non
 
     It stores with the MMU off from then on, until it turns the MMU on at 0x40300008 (`__turn_mmu_on`).
     """
-    from testbed import debian, kernels
+    from testbed.packages import debian, kernels
 
     with packages_of(None):
         binary = debian.current_kernel("armhf", "armmp").binary

@@ -28,7 +28,7 @@ Run = Callable[..., tuple[int, Any]]
 @pytest.fixture(scope="session")
 def debian_armhf_kernels() -> dict[str, Path]:
     """Debian's current kernels by flavour."""
-    from testbed import apt, debian, kernels
+    from testbed.packages import apt, debian, kernels
 
     found = {}
     try:

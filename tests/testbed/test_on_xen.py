@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from testbed import __main__ as command
-from testbed import modules, qemu_command, watch_verdicts
-from testbed.cache import cache_folder
-from testbed.sources import ARCHITECTURES, BACKPORTS, Sources, sources
+from testbed.builds import modules
+from testbed.machines import qemu_command
+from testbed.packages.cache import cache_folder
+from testbed.packages.sources import ARCHITECTURES, BACKPORTS, Sources, sources
+from testbed.watched import verdicts
 from tests.helpers import machines
 from tests.helpers.requirements import LATER, packages_of, require
 
@@ -46,7 +48,7 @@ def test_guests_that_a_watched_xen_builds(tmp_path: Path) -> None:
     report = json.loads((tmp_path / "report.json").read_text())
     report["builders"] = ["xl", "uncached"]
     report["built"] = [line.split(" ", 1) for line in (tmp_path / "watched").read_text().splitlines()]
-    xl, uncached = watch_verdicts.verdicts(report)
+    xl, uncached = verdicts.verdicts(report)
     assert (xl.ended, xl.kinds) == ("up", {"stale-fetch": 2})
     assert (uncached.ended, sorted(uncached.kinds)) == ("up", ["lost-write", "stale-fetch", "stale-read"])
 

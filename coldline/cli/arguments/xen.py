@@ -29,6 +29,8 @@ def add_create(commands: "Commands") -> None:
         weight=None,
         cap=None,
         actions=None,
+        disks=None,
+        networks=None,
     )
     group = parser.add_argument_group("domain")
     group.add_argument("--name", metavar="NAME", help="name of the domain (default: the image's name)")
@@ -56,8 +58,8 @@ def add_create(commands: "Commands") -> None:
     group.add_argument(
         "--lenient",
         action="store_true",
-        help="build the guest without the devices of its configuration file that coldline cannot give it (disk, vif, "
-        "iomem, ...), with a warning; by default they are an error",
+        help="build the guest without the devices of its configuration file that coldline cannot give it (p9, iomem, "
+        "a disk of format qcow2, ...), with a warning; by default they are an error",
     )
     group.add_argument(
         "--vuart", action="store_true", default=None, help="add an emulated PL011 to the console hvc0"

@@ -13,7 +13,7 @@ from coldline.events.batch import INSTRUCTION_SIZE, InstructionState
 from coldline.events.layout import AGENT_SHIFT, EVENT_SIZE, OP_SHIFT, REST_AT, SIZE_AT
 from coldline.events.op import Op
 from coldline.frontends.qemu.known import forget_line, is_redundant
-from coldline.frontends.qemu.state import ADDRESS_TAGS, CODE_PAGES, CodePage
+from coldline.frontends.qemu.state import ADDRESS_TAGS, CODE_PAGES, CodeBlock, CodePage
 from coldline.frontends.qemu.views import drain, is_wanted, view_of
 from coldline.jit.intrinsics import (
     compiled,
@@ -32,17 +32,22 @@ from coldline.mmu.view import ADDRESS_MASK, TAG_SHIFT
 
 _PAGE_SIZE = 1 << PAGE_SHIFT
 _READ, _FETCH, _IC_IALLUIS = int(Op.READ), int(Op.FETCH), int(Op.IC_IALLUIS)
-_A64, _UNKNOWN = int(InstructionState.A64), int(InstructionState.UNKNOWN)
+_UNKNOWN = int(InstructionState.UNKNOWN)
+_B_PHYSICAL, _B_SIZE = CodeBlock.PHYSICAL, CodeBlock.SIZE
 _C_PHYSICAL, _C_GENERATION, _C_VIRTUAL = CodePage.PHYSICAL, CodePage.GENERATION, CodePage.VIRTUAL
 _C_TAG, _C_SIZE = CodePage.TAG, CodePage.SIZE
 
 
 @compiled
-def place_of(m: Any, code: int) -> tuple[int, int]:
-    """The virtual and the physical address of an instruction: `code` is 2^16 times its block's number and its own."""
-    block = m.blocks + uint64(16 * (code >> 16))
-    offset = 4 * (code & 0xFFFF)
-    return int64(load64(block)) + offset, int64(load64(block + uint64(8))) + offset
+def place_of(m: Any, code: int) -> tuple[int, int, int]:
+    """The virtual and the physical address of an instruction, and its instruction set.
+
+    `code` is 2^16 times the number of its block, and its place there in halfwords.
+    """
+    block = m.blocks + uint64(_B_SIZE * (code >> 16))
+    offset = 2 * (code & 0xFFFF)
+    word = int64(load64(block + uint64(_B_PHYSICAL)))
+    return int64(load64(block)) + offset, (word & ADDRESS_MASK) + offset, word >> TAG_SHIFT
 
 
 @compiled
@@ -58,8 +63,8 @@ def _attribute(s: Any, virtual: int, physical: int, state: int) -> None:
 def begin(m: Any, s: Any, code: int) -> None:
     """Attribute the walks that come to an instruction."""
     if s.instruction_rows:
-        virtual, physical = place_of(m, code)
-        _attribute(s, virtual, physical, _A64)
+        virtual, physical, state = place_of(m, code)
+        _attribute(s, virtual, physical, state)
 
 
 @compiled
@@ -70,10 +75,10 @@ def _add_row(m: Any, address: int, size: int, op: int, agent: int, code: int) ->
     store64(row + uint64(REST_AT), uint64(agent << AGENT_SHIFT | op << OP_SHIFT))
     if m.instruction_rows:
         at = m.instruction_rows + m.count * uint64(INSTRUCTION_SIZE)
-        virtual, physical = place_of(m, code)
+        virtual, physical, state = place_of(m, code)
         store64(at, uint64(virtual))
         store64(at + uint64(8), uint64(physical))
-        store64(at + uint64(16), uint64(_A64))
+        store64(at + uint64(16), uint64(state))
     m.count += uint64(1)
 
 
@@ -165,7 +170,7 @@ def _find_code(s: Any, row: Any, virtual: int, physical: int) -> bool:
 
 
 @compiled
-def _fetch_page(m: Any, s: Any, virtual: int, physical: int, size: int, code: int) -> None:
+def _fetch_page(m: Any, s: Any, virtual: int, physical: int, size: int, code: int, state: int) -> None:
     """Add the fetch; the physical address is -1 where only the tables have it."""
     if physical < 0:
         tagged = translate_code(s, virtual)
@@ -185,20 +190,20 @@ def _fetch_page(m: Any, s: Any, virtual: int, physical: int, size: int, code: in
             return
         tag = int64(load64(row + uint64(_C_TAG)))
         virtual = int64(load64(row + uint64(_C_VIRTUAL))) + offset
-    block = m.blocks + uint64(16 * (code >> 16))
+    block = m.blocks + uint64(_B_SIZE * (code >> 16))
     if code & 0xFFFF == 0:
         store64(block, uint64(virtual))
-        store64(block + uint64(8), uint64(physical))
+        store64(block + uint64(_B_PHYSICAL), uint64(physical | state << TAG_SHIFT))
     if is_wanted(m, s, physical):
         add_event(m, s, physical, size, _FETCH, tag, code)
 
 
 @compiled
-def add_fetch(m: Any, s: Any, virtual: int, physical: int, size: int, code: int) -> None:
+def add_fetch(m: Any, s: Any, virtual: int, physical: int, size: int, code: int, state: int) -> None:
     """Add the fetch of a block of code, or of the part of it that is in one page."""
     if s.instruction_rows:
-        _attribute(s, virtual, physical, _UNKNOWN if physical < 0 else _A64)
-    _fetch_page(m, s, virtual, physical, size, code)
+        _attribute(s, virtual, physical, _UNKNOWN if physical < 0 else state)
+    _fetch_page(m, s, virtual, physical, size, code, state)
 
 
 @compiled

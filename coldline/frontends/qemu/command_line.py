@@ -17,6 +17,7 @@ OLDEST: Final = (10, 0)
 """The oldest release of QEMU whose plugins can read values of stores and registers."""
 
 PROGRAM: Final = "qemu-system-aarch64"
+WATCHABLE: Final = (PROGRAM, "qemu-system-arm")
 BACKEND: Final = "coldline-ram"
 _GRANULE: Final = 1 << 12
 _UNITS: Final = {"": 1 << 20, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
@@ -31,8 +32,9 @@ _RAM_BASES: Final = (
     (r"raspi\w*", 0),
     (r"xlnx-zcu102", 0),
     (r"imx8mp-evk", 0x4000_0000),
+    (r"midway|highbank", 0),
 )
-"""Where machines have their RAM (qemu hw/arm/virt.c, bcm2836.c, xlnx-zynqmp.c, fsl-imx8mp.c, 10.0)."""
+"""Where machines have their RAM (qemu hw/arm/virt.c, bcm2836.c, xlnx-zynqmp.c, fsl-imx8mp.c, highbank.c, 10.0)."""
 
 _REFUSED: Final = {
     "-enable-kvm": "KVM runs code that a plugin does not see",
@@ -94,8 +96,8 @@ def read_command_line(command: Sequence[str]) -> CommandLine:
     if not command:
         raise UsageError(f"no command to watch: give one after --, such as -- {PROGRAM} -M virt …")
     program, *rest = command
-    if Path(program).name != PROGRAM:
-        raise UsageError(f"'{program}' cannot be watched: only {PROGRAM}, a machine of 64-bit Arm cores, can")
+    if Path(program).name not in WATCHABLE:
+        raise UsageError(f"'{program}' cannot be watched: only {' and '.join(WATCHABLE)} can")
     kept: list[str] = []
     machine: list[str] = []
     size, vcpus = 128 << 20, 1

@@ -8,6 +8,7 @@ from typing import Any
 
 from numba import carray, cfunc, types
 
+from coldline.events.batch import InstructionState
 from coldline.events.op import Op
 from coldline.frontends.qemu import records
 from coldline.frontends.qemu.accesses import add_access, add_fetch
@@ -21,16 +22,20 @@ from coldline.frontends.qemu.state import (
     ROWS,
     ROWS_FULL,
 )
-from coldline.frontends.qemu.system import obey, pass_barrier
+from coldline.frontends.qemu.system import obey, obey_cp15, pass_barrier
 from coldline.frontends.qemu.table_stores import follow_store, physical_of
 from coldline.frontends.qemu.views import MACHINE, VIEW, gather_from, leave_view, view_of
 from coldline.jit.intrinsics import compiled, int64, load64, uint64
 from coldline.mmu.entries import entries_for
+from coldline.mmu.stores import settle_half
+from coldline.mmu.view import NOWHERE
 
 _RECORD, _RING_MASK = records.RECORD_SIZE, records.CAPACITY - 1
 _KIND, _VCPU, _LEVEL = Head.KIND.mask, Head.VCPU.lsb, Head.LEVEL.lsb
 _VCPU_ONES, _LEVEL_ONES = Head.VCPU.mask >> _VCPU, Head.LEVEL.mask >> _LEVEL
 _SIZE, _SIZE_ONES = Head.SIZE.lsb, Head.SIZE.mask >> Head.SIZE.lsb
+_SET, _SET_ONES = Head.SET.lsb, Head.SET.mask >> Head.SET.lsb
+_A64 = int(InstructionState.A64)
 _INDEX, _INDEX_ONES = Head.INDEX.lsb, Head.INDEX.mask >> Head.INDEX.lsb
 _BLOCK, _LOAD, _STORE, _SYSTEM, _BARRIER = (
     RecordKind.BLOCK,
@@ -55,8 +60,11 @@ def _take(m: Any, s: Any, at: Any, head: int, kind: int, vcpu: int) -> None:
     if kind == _LOAD:
         add_access(m, s, first, physical, head >> _SIZE & _SIZE_ONES, _READ, block | index)
     elif kind == _BLOCK:
+        if s.half_at != uint64(NOWHERE):
+            settle_half(s)
         place = block | int64(load64(at + uint64(24)))
-        add_fetch(m, s, first, -1 if physical == _ADDRESS else physical, index, place)
+        state = head >> _SET & _SET_ONES
+        add_fetch(m, s, first, -1 if physical == _ADDRESS else physical, index, place, state)
     elif kind == _STORE:
         size = head >> _SIZE & _SIZE_ONES
         if physical == _ADDRESS:
@@ -67,7 +75,10 @@ def _take(m: Any, s: Any, at: Any, head: int, kind: int, vcpu: int) -> None:
         if physical >= 0:
             follow_store(m, s, first, physical, size, load64(at + uint64(24)))
     elif kind == _SYSTEM:
-        obey(m, s, vcpu, index, first, block | physical)
+        if head >> _SET & _SET_ONES != _A64:
+            obey_cp15(m, s, vcpu, index, first, block | physical)
+        else:
+            obey(m, s, vcpu, index, first, block | physical)
     elif kind == _BARRIER:
         pass_barrier(m, s, index, block | physical)
 

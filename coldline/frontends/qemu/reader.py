@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from coldline.arm.cp15 import CP15_MAINTENANCE
 from coldline.arm.maintenance import BEYOND_COHERENCY, MAINTENANCE
 from coldline.errors import QemuError
 from coldline.events.batch import INSTRUCTION_SIZE, Batch
@@ -25,6 +26,7 @@ from coldline.frontends.qemu.ring import RecordRing
 from coldline.frontends.qemu.shadow import Shadow, beside
 from coldline.frontends.qemu.state import (
     AARCH32,
+    CP15,
     NEW_VIEW,
     REGISTERS_CHANGED,
     ROWS,
@@ -67,10 +69,12 @@ class Reader:
         self._vcpus = Vcpus(self.machine, code, self._guests)
         self._rows = Buffers((ROWS + SPARE_ROWS) * EVENT_SIZE)
         self._instructions = Buffers((ROWS + SPARE_ROWS) * INSTRUCTION_SIZE) if instructions else None
-        operations = bytearray(_OPERATION + 1)
+        operations = bytearray(CP15 + _OPERATION + 1)
         for words, encoding in (MAINTENANCE | BEYOND_COHERENCY).items():
             op = Op.DC_CVAC if words in BEYOND_COHERENCY else Op[words.replace(" ", "_").upper()]
             operations[encoding.key & _OPERATION] = 1 + op
+        for words, place in CP15_MAINTENANCE.items():
+            operations[CP15 + place.key] = 1 + Op[words.replace(" ", "_").upper()]
         self.machine.use("maintenance", operations)
         self._consume = ctypes.CFUNCTYPE(_NUMBER, _POINTER, _POINTER, ctypes.c_uint64, _NUMBER)(
             code["consume"]
@@ -189,7 +193,8 @@ class Reader:
             self._hand_over()
         elif reason == AARCH32:
             raise QemuError(
-                f"cpu{self._head(Head.VCPU.lsb, 0xFF)} executes AArch32 code, which is not followed"
+                f"cpu{self._head(Head.VCPU.lsb, 0xFF)} executes AArch32 code above EL0, which is not followed"
+                " on a core that has AArch64, too"
             )
         if self.machine["overflow"]:
             raise QemuError(

@@ -9,7 +9,9 @@ from `definitions`.
 
 from typing import Final
 
+from coldline.arm.cp15 import CP15_BARRIERS
 from coldline.arm.fields import Field
+from coldline.events.batch import InstructionState
 
 PLUGIN_VERSION: Final = 4
 """The version of QEMU's interface of plugins that the plugin is for; QEMU 10.0 is the first with it."""
@@ -24,12 +26,14 @@ class Head:
     KIND: Final = Field(7, 0)
     VCPU: Final = Field(15, 8)
     LEVEL: Final = Field(18, 16)
+    SET: Final = Field(20, 19)
+    """The instruction set of a block, or of a SYS instruction or its like of AArch32: an `InstructionState`."""
     SIZE: Final = Field(31, 24)
     """Bytes of a load or store."""
     INDEX: Final = Field(47, 32)
-    """Of a load or store, the number of its instruction in its block; of `RecordKind.REGISTER`, that of the register
-    in `TOLD_REGISTERS`; of `RecordKind.BLOCK`, its bytes; of `RecordKind.SYSTEM`, op1, CRn, CRm and op2; of
-    `RecordKind.BARRIER`, which it is."""
+    """Of a load or store, the place of its instruction in its block, in halfwords; of `RecordKind.REGISTER`, the
+    number of the register in `TOLD_REGISTERS`; of `RecordKind.BLOCK`, its bytes; of `RecordKind.SYSTEM`, op1, CRn, CRm
+    and op2; of `RecordKind.BARRIER`, which it is."""
 
 
 class RecordKind:
@@ -37,7 +41,7 @@ class RecordKind:
 
     BLOCK: Final = 0
     """A block of code is entered, or the part of it in its second page: a virtual address, the physical one, which is
-    all ones outside of RAM, and the number of its first instruction there.
+    all ones outside of RAM, and the place of its first byte there, in halfwords from the block's.
 
     QEMU uses what it translated for every virtual address of the same bytes, so the one here may be another one.
     """
@@ -47,16 +51,16 @@ class RecordKind:
     """A store has happened: virtual address, physical address, the value. Of the second half of a store of 16 bytes,
     the physical address is all ones if it is in another page than the first byte."""
     SYSTEM: Final = 3
-    """A SYS instruction is about to be executed: its operand, and in place of a physical address its number in its
-    block."""
+    """A SYS instruction, or an operation of CP15, is about to be executed: its operand, and in place of a physical
+    address its place in its block."""
     BARRIER: Final = 4
-    """A barrier is about to be executed: 0, and its number in its block as with `SYSTEM`."""
+    """A barrier is about to be executed: 0, and its place in its block as with `SYSTEM`."""
     REGISTER: Final = 5
     """A register has another value from here on: the value."""
 
 
 LEVEL_AARCH32: Final = 7
-"""In place of an exception level: the block is of AArch32 code."""
+"""In place of an exception level: the block is of AArch32 code of a 64-bit core, at EL1 or above it."""
 
 DSB, DMB, ISB = 1, 2, 3
 """Which barrier it is."""
@@ -66,8 +70,12 @@ TOLD_REGISTERS: Final = (
     "SCTLR_EL2", "TTBR0_EL2", "TTBR1_EL2", "TCR_EL2", "MAIR_EL2",
     "SCTLR_EL3", "TTBR0_EL3", "TCR_EL3", "MAIR_EL3",
     "HCR_EL2", "VTCR_EL2", "VTTBR_EL2", "SCR_EL3", "CTR_EL0",
+    "TTBCR", "TTBR0", "TTBR1", "MAIR0", "MAIR1", "HTTBR", "HMAIR1", "HCR", "VTCR", "VTTBR", "SCR",
+    "SCTLR_S", "TTBCR_S", "TTBR0_S", "TTBR1_S", "TTBR0_EL1_S", "TTBR1_EL1_S", "MAIR0_S", "MAIR1_S",
 )  # fmt: skip
-"""The registers that are told, by QEMU's names for them."""
+"""The registers that are told, by QEMU's names for them. A core of AArch32 alone has those of the last two lines, and
+of AArch64's names ``SCTLR``, ``TTBR0_EL1`` and ``TTBR1_EL1`` (32 bits wide), and ``SCTLR_EL2``, ``TCR_EL2`` and
+``MAIR_EL2`` for HSCTLR, HTCR and HMAIR0 (qemu target/arm/helper.c, 10.0). With EL3, ``_S`` are the Secure banks."""
 
 PHYSICAL_BITS: Final = 40
 """Bits of a physical address."""
@@ -131,6 +139,9 @@ def definitions() -> str:
         "BARRIER_DSB": DSB,
         "BARRIER_DMB": DMB,
         "BARRIER_ISB": ISB,
+        "SET_SHIFT": Head.SET.lsb,
+        **{f"SET_{each.name}": int(each) for each in InstructionState},
+        **{f"CP15_{name.upper()}": place.key for name, place in CP15_BARRIERS.items()},
         **{f"KIND_{name}": getattr(RecordKind, name) for name in vars(RecordKind) if name.isupper()},
         **{f"STATE_{name}": getattr(PluginState, name) for name in vars(PluginState) if name.isupper()},
     }

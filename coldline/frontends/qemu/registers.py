@@ -5,13 +5,15 @@ from collections.abc import Mapping
 from typing import Final
 
 from coldline.arm import MemoryType
-from coldline.arm.fields import Sctlr
+from coldline.arm.fields import Sctlr, SctlrV7
 from coldline.arm.stage2_tables import Hcr
 from coldline.errors import QemuError
+from coldline.frontends.qemu.cp15_registers import as_aarch64, is_aarch32, of_regime
 from coldline.frontends.qemu.guests import Guests, has_stage2, is_host, pinned_type
 from coldline.frontends.qemu.records import TOLD_REGISTERS
 from coldline.frontends.qemu.state import MachineState, Regime, ViewPlace, agents_before
 from coldline.mmu.registers import Changes
+from coldline.mmu.view import SHORT, VMSA64
 
 _OF_REGIME: Final = {
     "SCTLR": (1, "sctlr"),
@@ -57,11 +59,20 @@ class Vcpus:
             if values.get(name) == value:
                 continue
             values[name] = value
-            for level in (_OF_REGIME[name][0],) if name in _OF_REGIME else (1, 2):
+            for level in self._levels_of(values, name):
                 self._machine.stop_at(vcpu, level)
                 if level == 2:
                     self._machine.stop_at(vcpu, 1)  # EL0 may be that of EL2
+        if is_aarch32(values):
+            values.update(as_aarch64(values))
         self._machine.run_guest(vcpu, self._guests.number_of(values))
+
+    @staticmethod
+    def _levels_of(values: Mapping[str, int], name: str) -> tuple[int, ...]:
+        """The levels whose regime a register may be of."""
+        if is_aarch32(values):
+            return (1, 2, 3)
+        return (_OF_REGIME[name][0],) if name in _OF_REGIME else (1, 2)
 
     def enter(self, vcpu: int, level: int) -> Regime:
         """Return the view of a regime, up to date, before its next record; the machine uses it from here on."""
@@ -69,7 +80,8 @@ class Vcpus:
         entered = level
         if level == 1 and is_host(registers):
             level = 2
-        values = self._of_regime(vcpu, level)
+        is_32 = is_aarch32(registers)
+        form, values = of_regime(registers, level) if is_32 else (VMSA64, self._of_regime(vcpu, level))
         hcr = registers.get("HCR_EL2", 0)
         if level == 1 and has_stage2(registers):
             regime, is_new = self._of_guest(vcpu, registers, values)
@@ -81,6 +93,9 @@ class Vcpus:
             regime["el"] = (
                 1 if Hcr.E2H.get(hcr) else 2
             )  # with E2H, the registers of EL2 are like those of EL1
+        elif is_32:
+            regime["el"] = 1  # in Secure state, too, there are two tables
+        regime["format"] = form
         if is_new:
             _begin(regime, values)
         else:
@@ -145,7 +160,8 @@ def _follow(regime: Regime, changes: Changes) -> None:
     sctlr = view.register("sctlr", regime.slot)
     before = changes.get("sctlr", (sctlr, sctlr))[0]
     on, was_on = bool(Sctlr.M.get(sctlr)), bool(Sctlr.M.get(before))
-    if (on or regime["pinned"]) and (on != was_on or "tcr" in changes or "mair" in changes):
+    remaps = regime["format"] == SHORT and bool(SctlrV7.TRE.get(sctlr ^ before))
+    if (on or regime["pinned"]) and (on != was_on or remaps or "tcr" in changes or "mair" in changes):
         regime["old_roots"] = 0
         code.rescan()
     elif on and ("ttbr0" in changes or "ttbr1" in changes):

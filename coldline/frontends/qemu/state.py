@@ -27,6 +27,9 @@ REGIMES: Final = 4
 STAGE2_LEVEL: Final = 4
 """In place of an exception level: the record is that of a stage 2."""
 
+CP15: Final = 1 << 14
+"""From here on, the encodings of operations are those of CP15, which AArch32 has."""
+
 HOST: Final = (1 << 64) - 1
 """In place of the number of a guest: EL0 is that of EL2 (HCR_EL2.E2H and TGE)."""
 
@@ -78,6 +81,15 @@ class CodePage:
     SIZE: Final = 32
 
 
+class CodeBlock:
+    """A block of code, in words, by their offsets. They are found by the number of the block."""
+
+    VIRTUAL: Final = 0
+    PHYSICAL: Final = 8
+    """The address, and from `coldline.mmu.view.TAG_SHIFT` on the instruction set."""
+    SIZE: Final = 16
+
+
 CODE_PAGES: Final = 1 << 12
 """Rows of `CodePage`; a power of two."""
 
@@ -120,10 +132,10 @@ MACHINE_FIELDS: Fields = (
         "ic_agent",  # of the last one, the number of its agent, and its instruction
         "ic_code",
         "ic_pages",  # of each page, four bytes: 1 + the count when it was last changed, 0 for never
-        "blocks",  # the virtual and the physical address of each block of code, by its number
+        "blocks",  # `CodeBlock`
         "reason",  # why the loop stopped
         "sweep",  # 1 + the operation of the present sweep by set/way
-        "maintenance",  # 1 + the `Op` of each operation that maintains caches, by its encoding
+        "maintenance",  # 1 + the `Op` of each operation that maintains caches, by its encoding, CP15's from `CP15` on
         "maintained",  # operations of cache maintenance
         "unknown",  # accesses whose translation could not be followed
         "unknown_at",  # the virtual address of the first of them
@@ -215,7 +227,7 @@ class MachineState(SharedRecord):
         pages = sum(len(ram) for _, ram in banks) // PAGE_SIZE
         self.allocate("ic_pages", pages * 4)
         self.use("wanted", bytearray(b"\1") * pages)
-        self.allocate("blocks", CODE_NUMBERS * 16)
+        self.allocate("blocks", CODE_NUMBERS * CodeBlock.SIZE)
         self._banks, self._instructions = banks, instructions
 
     def add_regime(self, place: ViewPlace, addresses: dict[str, int]) -> Regime:

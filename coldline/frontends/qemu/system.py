@@ -12,7 +12,7 @@ from coldline.events.op import Op
 from coldline.frontends.qemu import records
 from coldline.frontends.qemu.accesses import add_event, begin, tell_ic
 from coldline.frontends.qemu.known import forget_line, forget_lines
-from coldline.frontends.qemu.state import HOST, STAGE2_LEVEL
+from coldline.frontends.qemu.state import CP15, HOST, STAGE2_LEVEL
 from coldline.frontends.qemu.table_stores import follow_store_in_page, gather_users
 from coldline.frontends.qemu.views import gather_from, is_wanted, leave_view, view_of
 from coldline.jit.intrinsics import compiled, int64, load8, load64, uint64
@@ -31,6 +31,9 @@ _DSB, _DMB, _ISB = int(Op.DSB), int(Op.DMB), int(Op.ISB)
 _RECORD_DSB, _RECORD_DMB = records.DSB, records.DMB
 _TLBI_LOCAL, _TLBI_BROADCAST = 7, (1, 3)
 """CRm of the operations for this core, and for the outer and the inner shareable domain (Arm ARM DDI 0487 C5.5)."""
+
+_TLBI_INNER_SHAREABLE = 3
+_WORD = (1 << 32) - 1
 
 _TLBI_LOCAL_RANGE = (6,)
 """CRm of those for this core by a range of addresses."""
@@ -182,6 +185,39 @@ def obey(m: Any, s: Any, vcpu: int, key: int, operand: int, code: int) -> None:
         _invalidate(m, s, vcpu, key, operand)
         return
     op = int64(load8(m.maintenance + uint64(key)))
+    if op:
+        _maintain(m, s, op - 1, operand, code)
+
+
+@compiled
+def _invalidation_of(s: Any, key: int) -> int:
+    """The A64 encoding of what a TLB operation of CP15 does (Arm ARM DDI 0406C B4.2.2, B4.2.3).
+
+    Those of Hyp mode (opc1 is 4) have the encodings of their like in A64. The others are of PL1&0, in Secure state
+    of EL3's regime; TLBIALL in Hyp mode is of both stages of the present guest.
+    """
+    opc1, crm, op2 = key >> 11 & 7, key >> 3 & 0xF, key & 7
+    if opc1 == 4:
+        return key
+    if crm != _TLBI_INNER_SHAREABLE:
+        crm = _TLBI_LOCAL  # those of the instruction and of the data TLB too
+    op1 = 0
+    if s.level == uint64(2) and op2 == 0:
+        op1, op2 = 4, _VMALLS12E1
+    elif s.level == uint64(3):
+        op1 = 6
+    return op1 << 11 | TLBI_CRN << 7 | crm << 3 | op2
+
+
+@compiled
+def obey_cp15(m: Any, s: Any, vcpu: int, key: int, operand: int, code: int) -> None:
+    """Follow an operation of CP15; `key` has opc1, CRn, CRm and opc2."""
+    operand &= _WORD
+    if key >> 7 & 0xF == TLBI_CRN:
+        by_intermediate = key >> 11 == 4 and key >> 3 & 0xF in _TLBI_INTERMEDIATE
+        _invalidate(m, s, vcpu, _invalidation_of(s, key), operand if by_intermediate else operand >> PAGE_SHIFT)
+        return
+    op = int64(load8(m.maintenance + uint64(CP15 + key)))
     if op:
         _maintain(m, s, op - 1, operand, code)
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """xl's guest configuration files, with the syntax and meaning that xl gives them.
 
-`lexer` and `syntax` parse a file, `keys` lists xl's keys, `values` converts settings, `semantics` makes a
-`GuestConfig` of them.
+`lexer` and `syntax` parse a file, `keys` lists xl's keys, `values` converts settings, `disks` and `networks` parse
+specifications of devices, `semantics` makes a `GuestConfig` of them.
 """
 
 from typing import TYPE_CHECKING
@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from coldline.support.lazy_exports import lazily
 
 if TYPE_CHECKING:
+    from coldline.guest.config.disks import Disk
     from coldline.guest.config.keys import RESOURCE_KEYS
+    from coldline.guest.config.networks import NetworkInterface, Rate
     from coldline.guest.config.semantics import (
         LAUNCH_KEYS,
         PLAN_KEYS,
@@ -28,7 +30,10 @@ __all__ = [
     "PLAN_KEYS",
     "RESOURCE_KEYS",
     "SHUTDOWN_ACTIONS",
+    "Disk",
     "GuestConfig",
+    "NetworkInterface",
+    "Rate",
     "config_from_text",
     "looks_like_config",
     "read_config",
@@ -37,7 +42,9 @@ __all__ = [
 __getattr__ = lazily(
     __name__,
     {
+        "disks": ("Disk",),
         "keys": ("RESOURCE_KEYS",),
+        "networks": ("NetworkInterface", "Rate"),
         "semantics": (
             "SHUTDOWN_ACTIONS",
             "LAUNCH_KEYS",

@@ -10,11 +10,14 @@ Longer than 300 lines because the rules of all keys belong together: many of the
 
 import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Final
 
 from coldline.errors import ConfigError
+from coldline.guest.config.device_lists import DeviceT, specified_devices, why_not_given
+from coldline.guest.config.disks import Disk, parse_disk
 from coldline.guest.config.keys import NO_EFFECT_VALUES, XL_KEYS
+from coldline.guest.config.networks import NetworkInterface, parse_interface
 from coldline.guest.config.syntax import (
     MAX_CONFIG,
     ConfigList,
@@ -59,6 +62,7 @@ LAUNCH_KEYS: Final = PLAN_KEYS | {
     "cap",
     "cpu_weight",
     "cpus",
+    "disk",
     "on_crash",
     "on_poweroff",
     "on_reboot",
@@ -66,6 +70,7 @@ LAUNCH_KEYS: Final = PLAN_KEYS | {
     "on_watchdog",
     "pool",
     "uuid",
+    "vif",
 }
 """The keys that a guest on a real Xen uses."""
 
@@ -118,6 +123,10 @@ class GuestConfig(Record, kw_only=True):
         ``sbsa_uart`` for a PL011.
     on_poweroff, on_reboot, on_crash, on_watchdog, on_soft_reset : str
         What happens to the domain: one of `SHUTDOWN_ACTIONS`.
+    disks : tuple of Disk
+        Its disks, if the caller uses ``disk``.
+    networks : tuple of NetworkInterface
+        Its network interfaces, if the caller uses ``vif``.
     remarks : tuple of Remark
         Warnings for the user, in the file's order.
     """
@@ -145,6 +154,8 @@ class GuestConfig(Record, kw_only=True):
     on_crash: str
     on_watchdog: str
     on_soft_reset: str
+    disks: tuple[Disk, ...] = ()
+    networks: tuple[NetworkInterface, ...] = ()
     remarks: tuple[Remark, ...]
 
 
@@ -267,6 +278,8 @@ class _ConfigReader(SettingReader):
             on_crash=self._action("on_crash", "destroy"),
             on_watchdog=self._action("on_watchdog", "destroy"),
             on_soft_reset=self._action("on_soft_reset", "soft-reset"),
+            disks=self._devices("disk", parse_disk, used_keys, refused_keys),
+            networks=self._devices("vif", parse_interface, used_keys, refused_keys),
             remarks=(),
         )
         self._tell(used_keys, refused_keys)
@@ -368,6 +381,29 @@ class _ConfigReader(SettingReader):
                     f"cpus: '{one_line(shortened(part))}' is not a list of CPUs, such as 0-3,^2 or all or node:1",
                 )
         return value.text
+
+    def _devices(
+        self,
+        name: str,
+        parse: Callable[[str], DeviceT],
+        used_keys: Collection[str],
+        refused_keys: Collection[str],
+    ) -> tuple[DeviceT, ...]:
+        """Return the devices that the guest can be given; one that it cannot be given is an error or a remark."""
+        if name not in used_keys or name not in self.settings:
+            return ()
+        found = []
+        for device, place in specified_devices(self.settings[name], parse):
+            if (reason := why_not_given(device)) is None:
+                found.append(device)
+            elif name in refused_keys:
+                raise ConfigError(
+                    str(place),
+                    f"coldline cannot give a guest this {name}; --lenient builds it without: {reason}",
+                )
+            else:
+                self._remarks.append(Remark(place, f"this {name} is ignored by coldline: {reason}"))
+        return tuple(found)
 
     # ---- remarks
 

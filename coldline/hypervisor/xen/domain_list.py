@@ -127,7 +127,7 @@ class DomainList:
     def destroy(self, domain: DomainInfo) -> None:
         """Destroy a domain, complete or not, and remove its entries in xenstore."""
         guest = _guest(domain)
-        tear_down(self._calls, self._store(), self._bindings.records, guest, domain.uuid)
+        tear_down(self._calls, self._store(), self._bindings, guest, domain.uuid)
 
     def _known(self, info: AnyDomainInfo) -> DomainInfo:
         flags = info.flags

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The settings of a domain on Xen besides its RAM and registers."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from coldline.errors import HypervisorError
 from coldline.support.frozen_record import Record
+
+if TYPE_CHECKING:
+    from coldline.guest.config import Disk, NetworkInterface
 
 MAX_DOMAIN_NAME: Final = 255
 """Characters."""
@@ -84,6 +87,10 @@ class DomainSetup(Record):
         What happens when it shuts down.
     files : GuestFiles
         What it was made from.
+    disks : tuple of Disk
+        Its disks.
+    networks : tuple of NetworkInterface
+        Its network interfaces, whose `mac` are known.
     """
 
     name: str
@@ -93,6 +100,8 @@ class DomainSetup(Record):
     scheduling: Scheduling = Scheduling()
     actions: ShutdownActions = ShutdownActions()
     files: GuestFiles = GuestFiles()
+    disks: "tuple[Disk, ...]" = ()
+    networks: "tuple[NetworkInterface, ...]" = ()
 
 
 def check_name(name: str) -> None:

@@ -254,7 +254,7 @@ class XenHost:
                     unmap()
             store = self.bindings.store if domain.in_store else None
             try:
-                tear_down(self.hypercalls, store, self.bindings.records, domain.domid, domain.handle)
+                tear_down(self.hypercalls, store, self.bindings, domain.domid, domain.handle)
             finally:
                 domain.state = XenDomainState.DESTROYED
 

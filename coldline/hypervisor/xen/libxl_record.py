@@ -10,10 +10,13 @@ Source: xen tools/libs/light/libxl_types.idl, libxl_json.c, libxl_internal.c lib
 
 import json
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from coldline.hypervisor.xen.domain_setup import DomainSetup
 from coldline.hypervisor.xen.store_entries import uuid_text
+
+if TYPE_CHECKING:
+    from coldline.guest.config import Disk, NetworkInterface
 
 _ANY_DOMID: Final = 0xFFFFFFFF
 """``domid`` in a configuration: the number that the domain asks for, which is any (INVALID_DOMID)."""
@@ -73,6 +76,10 @@ def libxl_json(
         ),
         "arch_x86": {},
     }
+    devices: _Members = {
+        "disks": [_disk(disk) for disk in setup.disks] or None,
+        "nics": [_interface(number, each) for number, each in enumerate(setup.networks)] or None,
+    }
     actions = {
         f"on_{reason}": None if action == "destroy" else _ACTION_NAMES.get(action, action.replace("-", "_"))
         for reason, action in (
@@ -83,7 +90,49 @@ def libxl_json(
             ("soft_reset", setup.actions.soft_reset),
         )
     }
-    return _beautified({"c_info": _given(created), "b_info": _given(built), **_given(actions)}) + "\n"
+    record = {"c_info": _given(created), "b_info": _given(built), **_given(devices), **_given(actions)}
+    return _beautified(record) + "\n"
+
+
+def _disk(disk: "Disk") -> _Members:
+    members: _Members = {
+        "backend_domname": disk.domain,
+        "pdev_path": disk.target,
+        "vdev": disk.vdev,
+        "backend": disk.backend,
+        "format": disk.format,
+        "script": disk.script,
+        "removable": 1 if disk.cdrom else None,
+        "readwrite": 1 if disk.writable else None,
+        "is_cdrom": 1 if disk.cdrom else None,
+        "direct_io_safe": True if disk.direct_io_safe else None,
+        "discard_enable": None if disk.discard == disk.writable else str(disk.discard),
+        "colo_restore_enable": "False",
+        "trusted": None if disk.trusted else "False",
+    }
+    return _given(members)
+
+
+def _interface(number: int, interface: "NetworkInterface") -> _Members:
+    from coldline.guest.config.networks import DEFAULT_BRIDGE  # imported only when needed, for a fast start
+
+    rate = interface.rate
+    members: _Members = {
+        "backend_domname": interface.domain,
+        "devid": number,
+        "mtu": interface.mtu,
+        "mac": interface.mac,
+        "ip": interface.ip,
+        "bridge": None if interface.bridge == DEFAULT_BRIDGE else interface.bridge,
+        "ifname": interface.name,
+        "script": interface.script,
+        "nictype": "vif",
+        "rate_bytes_per_interval": rate and rate.bytes_per_interval,
+        "rate_interval_usecs": rate and rate.interval_us,
+        "gatewaydev": interface.gateway,
+        "trusted": None if interface.trusted else "False",
+    }
+    return _given(members)
 
 
 def _given(members: Mapping[str, object]) -> _Members:

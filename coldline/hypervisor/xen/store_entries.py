@@ -85,7 +85,7 @@ def write_identity(tree: StorePort, domid: int, handle: bytes, name: str) -> Non
     UsageError
         If another domain has the name. xenstored repeats the transaction if one gets it in the meantime.
     """
-    _in_transaction(tree, lambda: _write_identity(tree, domid, handle, name))
+    in_transaction(tree, lambda: _write_identity(tree, domid, handle, name))
 
 
 def rename(tree: StorePort, domid: int, old: bytes, new: bytes, name: str) -> None:
@@ -112,7 +112,7 @@ def rename(tree: StorePort, domid: int, old: bytes, new: bytes, name: str) -> No
             tree.write(f"{path}/name", name)
         tree.write(f"{home_of(domid)}/vm", after)
 
-    _in_transaction(tree, write)
+    in_transaction(tree, write)
 
 
 def _is_taken(tree: StorePort, domid: int, name: str) -> bool:
@@ -123,10 +123,11 @@ def _is_taken(tree: StorePort, domid: int, name: str) -> bool:
 
 def write_entries(tree: StorePort, entries: Entries) -> None:
     """Write a built domain's entries in one transaction."""
-    _in_transaction(tree, lambda: _write(tree, entries))
+    in_transaction(tree, lambda: _write(tree, entries))
 
 
-def _in_transaction(tree: StorePort, write: Callable[[], None]) -> None:
+def in_transaction(tree: StorePort, write: Callable[[], None]) -> None:
+    """Call `write` in a transaction, and again as long as xenstored says that it conflicted."""
     while True:
         try:
             tree.begin()
@@ -139,7 +140,7 @@ def _in_transaction(tree: StorePort, write: Callable[[], None]) -> None:
 
 
 def _write_identity(tree: StorePort, domid: int, handle: bytes, name: str) -> None:
-    home, vm, libxl = home_of(domid), vm_of(handle), _libxl_of(domid)
+    home, vm, libxl = home_of(domid), vm_of(handle), libxl_of(domid)
     if _is_taken(tree, domid, name):
         raise UsageError(f"a domain '{name}' exists already: choose another name with --name")
     for path in (home, libxl, vm):
@@ -200,7 +201,7 @@ def _console(path: str, ring: Ring) -> dict[str, str]:
 
 def remove_entries(tree: StorePort, domid: int, handle: bytes) -> None:
     """Remove all entries of a domain."""
-    for path in (home_of(domid), _libxl_of(domid), vm_of(handle)):
+    for path in (home_of(domid), libxl_of(domid), vm_of(handle)):
         tree.remove(path)
 
 
@@ -214,7 +215,8 @@ def vm_of(handle: bytes) -> str:
     return f"/vm/{uuid_text(handle)}"
 
 
-def _libxl_of(domid: int) -> str:
+def libxl_of(domid: int) -> str:
+    """Return the path of what libxl keeps of a domain."""
     return f"/libxl/{domid}"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("numba")
 
-from testbed.kernels import kernel
+from testbed.packages.kernels import kernel
 from tests.helpers import machines
 from tests.helpers.command import HAZARD, Cli
 from tests.helpers.requirements import packages_of

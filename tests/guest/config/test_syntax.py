@@ -22,7 +22,7 @@ from coldline.guest.config.syntax import (
     Value,
     parse,
 )
-from testbed import apt, debian
+from testbed.packages import apt, debian
 from tests.helpers.effort import examples
 from tests.helpers.requirements import require
 from tests.oracles import libxlu

@@ -15,7 +15,7 @@ from coldline.hypervisor.xen import hypercalls, machine_structures, structures
 from coldline.hypervisor.xen.bindings import driver, events, libraries, maintenance, protocols, store
 from coldline.hypervisor.xen.bindings.prototypes import functions
 from coldline.hypervisor.xen.interface import INTERFACES, Interface
-from testbed import debian
+from testbed.packages import debian
 from tests.helpers.requirements import LATER, packages_of, require
 
 SUITES = (None, LATER)

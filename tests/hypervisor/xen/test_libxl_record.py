@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from coldline.guest.config import Disk, NetworkInterface
 from coldline.hypervisor.xen.bindings.records import RecordFolder
 from coldline.hypervisor.xen.domain_setup import DomainSetup, GuestFiles, Scheduling, ShutdownActions
 from coldline.hypervisor.xen.libxl_record import libxl_json
@@ -127,6 +128,36 @@ def test_a_balloon_and_a_pool() -> None:
     text = libxl_json(setup, HANDLE, 64 * MIB, 1)
     assert '"max_memkb": 131072,\n        "target_memkb": 65536,' in text
     assert '"pool_name": "other",\n        "run_hotplug' in text
+
+
+OF_XL_WITH_DEVICES = """\
+    "disks": [
+        {
+            "pdev_path": "/tmp/d/disk.img",
+            "vdev": "xvda",
+            "format": "raw",
+            "readwrite": 1,
+            "colo_restore_enable": "False"
+        }
+    ],
+    "nics": [
+        {
+            "devid": 0,
+            "mac": "00:16:3e:01:02:03",
+            "nictype": "vif"
+        }
+    ],
+    "on_reboot": "restart",
+"""
+
+
+def test_devices() -> None:
+    setup = DomainSetup(
+        "a",
+        disks=(Disk(vdev="xvda", target="/tmp/d/disk.img"),),
+        networks=(NetworkInterface(mac="00:16:3e:01:02:03"),),
+    )
+    assert OF_XL_WITH_DEVICES in libxl_json(setup, HANDLE, 64 * MIB, 1)
 
 
 def test_files_of_records(tmp_path: Path) -> None:

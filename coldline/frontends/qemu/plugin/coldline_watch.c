@@ -91,6 +91,7 @@ size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
 uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *, size_t);
 size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *, void *, size_t);
+size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *);
 void *qemu_plugin_insn_haddr(const struct qemu_plugin_insn *);
 unsigned qemu_plugin_mem_size_shift(qemu_plugin_meminfo_t);
 bool qemu_plugin_mem_is_store(qemu_plugin_meminfo_t);
@@ -268,7 +269,8 @@ static const char *const watched[] = { COLDLINE_REGISTERS };
 
 static struct vcpu {
     bool known, stale;                  /* stale: registers are to be read before the next block */
-    struct qemu_plugin_register *x[31], *cpsr, *of[WATCHED];
+    struct qemu_plugin_register *x[31], *cpsr, *hcr, *scr, *of[WATCHED];     /* x has AArch32's r0 to lr, too */
+    bool is_32;                         /* it has AArch32 alone */
     uint64_t value[WATCHED];
     bool told[WATCHED];
 } vcpus[MAX_VCPUS];
@@ -343,8 +345,19 @@ static void on_vcpu(qemu_plugin_id_t id, unsigned number)
         char rest;
         if (sscanf(each->name, "x%u%c", &general, &rest) == 1 && general < 31)
             vcpu->x[general] = each->handle;
+        else if (sscanf(each->name, "r%u%c", &general, &rest) == 1 && general < 13) {
+            vcpu->x[general] = each->handle;
+            vcpu->is_32 = true;
+        } else if (vcpu->is_32 && !strcmp(each->name, "sp"))
+            vcpu->x[13] = each->handle;
+        else if (vcpu->is_32 && !strcmp(each->name, "lr"))
+            vcpu->x[14] = each->handle;
         else if (!strcmp(each->name, "cpsr"))
             vcpu->cpsr = each->handle;
+        else if (!strcmp(each->name, "HCR_EL2"))
+            vcpu->hcr = each->handle;
+        else if (!strcmp(each->name, "SCR"))
+            vcpu->scr = each->handle;
         for (unsigned which = 0; which < WATCHED; which++)
             if (!strcmp(each->name, watched[which]))
                 vcpu->of[which] = each->handle;
@@ -379,13 +392,13 @@ static struct block {
 
 struct instruction {
     struct instruction *next;
-    uint64_t head, place;               /* the number of its block, and that of the instruction in it */
-    unsigned general;
+    uint64_t head, place;               /* the number of its block, and its place there in halfwords */
+    unsigned general, condition;
 };
 
 static struct instruction *instructions;
 
-/* What a callback of an access gets in place of a pointer: the number of its block, that of its instruction, its level. */
+/* What a callback of an access gets in place of a pointer: the number of its block, its instruction's place, its level. */
 #define PACKED(block, index, level) ((void *)(uintptr_t)((block) << ADDRESS_BITS | (index) << 8 | (level)))
 
 static uint64_t map_start, map_end, map_offset;
@@ -449,7 +462,8 @@ static void on_block(unsigned number, void *data)
         uint32_t who = blocks[index].unwanted ? 1 : generation << 8 | number;
         if (seen_blocks[index] == who)
             return;
-        seen_blocks[index] = who;
+        if (!blocks[index].second_size || blocks[index].second != ~0ull)
+            seen_blocks[index] = who;
         if (blocks[index].physical != ~0ull)
             see_code(blocks[index].physical, blocks[index].size);
         if (blocks[index].second_size && blocks[index].second != ~0ull)
@@ -460,7 +474,7 @@ static void on_block(unsigned number, void *data)
     put(what | block->size << 32, block->virtual, (block->physical & ADDRESS) | index << ADDRESS_BITS, 0);
     if (block->second_size)
         put(what | block->second_size << 32, block->virtual + block->size,
-            (block->second & ADDRESS) | index << ADDRESS_BITS, block->size / 4);
+            (block->second & ADDRESS) | index << ADDRESS_BITS, block->size / 2);
 }
 
 static void on_access(unsigned number, qemu_plugin_meminfo_t info, uint64_t virtual, void *data)
@@ -509,10 +523,25 @@ static void on_access(unsigned number, qemu_plugin_meminfo_t info, uint64_t virt
     put(what | (uint64_t)1 << (24 + shift), virtual, physical | block, bits);
 }
 
+#define ALWAYS 14
+
+/* Whether an AArch32 instruction with a condition is executed: Arm ARM DDI 0406C A8.3.1, ConditionPassed. */
+static bool passes(unsigned condition, unsigned number)
+{
+    if (condition >= ALWAYS)
+        return true;
+    uint64_t cpsr = read_register(vcpus[number].cpsr);
+    bool n = cpsr >> 31 & 1, z = cpsr >> 30 & 1, c = cpsr >> 29 & 1, v = cpsr >> 28 & 1;
+    bool held[] = { z, c, n, v, c && !z, n == v, n == v && !z };
+    return held[condition >> 1] != (condition & 1);
+}
+
 static void on_system(unsigned number, void *data)
 {
     const struct instruction *at = data;
     number = present(number);
+    if (!passes(at->condition, number))
+        return;
     uint64_t operand = at->general < 31 ? read_register(vcpus[number].x[at->general]) : 0;
     put(at->head | (uint64_t)number << 8, operand, at->place, 0);
     forget();
@@ -521,7 +550,9 @@ static void on_system(unsigned number, void *data)
 static void on_barrier(unsigned number, void *data)
 {
     const struct instruction *at = data;
-    put(at->head | (uint64_t)present(number) << 8, 0, at->place, 0);
+    number = present(number);
+    if (passes(at->condition, number))
+        put(at->head | (uint64_t)number << 8, 0, at->place, 0);
 }
 
 static void on_register(unsigned number, void *data)
@@ -551,70 +582,176 @@ static bool writes_watched(uint32_t word)
            (word & 0xffe0) != 0x1040;
 }
 
-static struct instruction *new_instruction(uint64_t what, uint64_t place, unsigned general)
+static struct instruction *new_instruction(uint64_t what, uint64_t place, unsigned general, unsigned condition)
 {
     struct instruction *made = malloc(sizeof *made);
     if (!made)
         abort();
-    *made = (struct instruction){ instructions, what, place, general };
+    *made = (struct instruction){ instructions, what, place, general, condition };
     instructions = made;
     return made;
 }
 
-static unsigned current_level(void)
+struct code_state { uint64_t level, set; unsigned it; };
+
+/* That of the code that is being translated: its level, its instruction set, and T32's ITSTATE. */
+static struct code_state current_state(void)
 {
-    for (unsigned number = 0; number < MAX_VCPUS; number++) {
-        if (!vcpus[number].cpsr)
-            continue;
-        /* a handle is the register's number, the same for all vCPUs; the value is the present vCPU's */
-        uint64_t cpsr = read_register(vcpus[number].cpsr);
-        return cpsr & 0x10 ? COLDLINE_LEVEL_AARCH32 : cpsr >> 2 & 3;
+    const struct vcpu *vcpu = vcpus;
+    while (vcpu < vcpus + MAX_VCPUS && !vcpu->cpsr)
+        vcpu++;
+    if (vcpu == vcpus + MAX_VCPUS)
+        return (struct code_state){ 0, COLDLINE_SET_A64, 0 };
+    /* a handle is the register's number, the same for all vCPUs; the value is the present vCPU's */
+    uint64_t cpsr = read_register(vcpu->cpsr);
+    if (!(cpsr & 0x10))
+        return (struct code_state){ cpsr >> 2 & 3, COLDLINE_SET_A64, 0 };
+    unsigned mode = cpsr & 0x1f;
+    struct code_state state = { 1, cpsr & 0x20 ? COLDLINE_SET_T32 : COLDLINE_SET_A32,
+                                (cpsr >> 25 & 3) | (cpsr >> 8 & 0xfc) };
+    if (!vcpu->is_32) {                 /* user code below a kernel of AArch64 */
+        if (mode != 0x10 || (vcpu->hcr && !(read_register(vcpu->hcr) >> 31 & 1)))
+            state.level = COLDLINE_LEVEL_AARCH32;
+    } else if (mode == 0x1a)
+        state.level = 2;
+    else if (mode == 0x16 || (vcpu->scr && !(read_register(vcpu->scr) & 1)))
+        state.level = 3;                /* Secure PL1 and PL0 are in EL3's regime: Arm ARM DDI 0487 G1.7 */
+    return state;
+}
+
+struct place { uint64_t what, at; };    /* of an instruction: its record's state, and its block and place there */
+
+static void on_execution(struct qemu_plugin_insn *insn, exec_callback callback, int reads, struct place place,
+                         uint64_t what, unsigned general, unsigned condition)
+{
+    qemu_plugin_register_vcpu_insn_exec_cb(insn, callback, reads,
+                                           new_instruction(place.what | what, place.at, general, condition));
+}
+
+/* Watch an A64 instruction; false if it may be a load or a store. */
+static bool watch_a64(struct qemu_plugin_insn *insn, uint32_t word, struct place place)
+{
+    if ((word & 0xfff80000) == 0xd5080000) {
+        unsigned operation = word >> 12 & 15;
+        if (operation == 7 || operation == 8)
+            on_execution(insn, on_system, CB_R_REGS, place,
+                         COLDLINE_KIND_SYSTEM | (uint64_t)(word >> 5 & 0x3fff) << 32, word & 31, ALWAYS);
+        return true;
     }
-    return 0;
+    if (writes_watched(word)) {
+        qemu_plugin_register_vcpu_insn_exec_cb(insn, on_register, CB_NO_REGS, NULL);
+        return true;
+    }
+    uint64_t barrier = barriers ? barrier_of(word) : 0;
+    if (barrier)
+        on_execution(insn, on_barrier, CB_NO_REGS, place, COLDLINE_KIND_BARRIER | barrier << 32, 31, ALWAYS);
+    return false;
+}
+
+/* A barrier of A32 or T32: see coldline/frontends/unicorn/barriers.py. A word of T32 has its first halfword above. */
+static uint64_t barrier_of_32(uint32_t word, bool thumb, unsigned condition)
+{
+    if ((word & 0xffffff00) == (thumb ? 0xf3bf8f00 : 0xf57ff000)) {
+        unsigned kind = word >> 4 & 15, option = word & 15;
+        if (kind == 6)
+            return COLDLINE_BARRIER_ISB;
+        if ((kind != 4 && kind != 5) || (option != 15 && option != 11 && option != 3))
+            return 0;
+        return kind == 4 ? COLDLINE_BARRIER_DSB : COLDLINE_BARRIER_DMB;
+    }
+    if (thumb)
+        return (word & 0xffffff00) == 0xf3de8f00 ||
+               ((word & 0xffff) == 0xc000 && ((word >> 16 & 0xffd0) == 0xe810 || (word >> 16 & 0xffd0) == 0xe990))
+               ? COLDLINE_BARRIER_ISB : 0;
+    if ((word & 0xfe50ffff) == 0xf8100a00)              /* RFE */
+        return COLDLINE_BARRIER_ISB;
+    if (condition != ALWAYS)
+        return 0;
+    bool computes = (word & 0x0c10f000) == 0x0010f000 && (word >> 23 & 3) != 2 && (word >> 25 & 1 || !(word >> 4 & 1));
+    return word == 0xe160006e || (word & 0x0e508000) == 0x08508000 || computes ? COLDLINE_BARRIER_ISB : 0;
+}
+
+/* Watch an A32 or T32 instruction; false if it may be a load or a store. */
+static bool watch_32(struct qemu_plugin_insn *insn, uint32_t word, bool thumb, unsigned condition, struct place place)
+{
+    bool has_condition = thumb || word >> 28 != 15;
+    if (has_condition && (word & 0x0f000f10) == 0x0e000f10) {           /* MCR and MRC of CP15 */
+        unsigned crn = word >> 16 & 15, crm = word & 15, op2 = word >> 5 & 7, op1 = word >> 21 & 7;
+        uint64_t key = op1 << 11 | crn << 7 | crm << 3 | op2;
+        if (word >> 20 & 1)
+            return true;
+        if (key == COLDLINE_CP15_DSB || key == COLDLINE_CP15_DMB || key == COLDLINE_CP15_ISB) {
+            uint64_t barrier = key == COLDLINE_CP15_DSB ? COLDLINE_BARRIER_DSB
+                             : key == COLDLINE_CP15_DMB ? COLDLINE_BARRIER_DMB : COLDLINE_BARRIER_ISB;
+            if (barriers)
+                on_execution(insn, on_barrier, CB_R_REGS, place, COLDLINE_KIND_BARRIER | barrier << 32, 31, condition);
+        } else if (crn == 7 || crn == 8)
+            on_execution(insn, on_system, CB_R_REGS, place, COLDLINE_KIND_SYSTEM | key << 32, word >> 12 & 15, condition);
+        else if (crn == 1 || crn == 2 || crn == 10)
+            qemu_plugin_register_vcpu_insn_exec_cb(insn, on_register, CB_NO_REGS, NULL);
+        return true;
+    }
+    if (has_condition && (word & 0x0fe00f00) == 0x0c400f00) {           /* MCRR and MRRC */
+        if (!(word >> 20 & 1) && (word & 15) == 2)                      /* TTBR0, TTBR1, HTTBR, VTTBR */
+            qemu_plugin_register_vcpu_insn_exec_cb(insn, on_register, CB_NO_REGS, NULL);
+        return true;
+    }
+    uint64_t barrier = barriers ? barrier_of_32(word, thumb, condition) : 0;
+    if (barrier)
+        on_execution(insn, on_barrier, CB_R_REGS, place, COLDLINE_KIND_BARRIER | barrier << 32, 31, ALWAYS);
+    return false;
+}
+
+/* ITSTATE after one more T32 instruction: Arm ARM DDI 0406C A8.8.54 and A2.5.2, ITAdvance. */
+static unsigned next_it(unsigned it, unsigned first)
+{
+    if (it & 15)
+        return it & 7 ? (it & 0xe0) | (it << 1 & 0x1f) : 0;
+    return (first & 0xff00) == 0xbf00 && first & 15 ? first & 0xff : 0;
 }
 
 static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
     start();
     size_t count = qemu_plugin_tb_n_insns(tb);
-    uint64_t virtual = qemu_plugin_tb_vaddr(tb), level = current_level(), size = 4 * count;
-    uint64_t common = level << 16;
+    struct code_state state = current_state();
+    bool thumb = state.set == COLDLINE_SET_T32;
+    uint64_t virtual = qemu_plugin_tb_vaddr(tb), size = 0, room = PAGE - virtual % PAGE, second = ~0ull;
+    uint64_t common = state.level << 16 | state.set << COLDLINE_SET_SHIFT;
     uint64_t block = count_blocks++ % BLOCKS;
     if (count_blocks >= BLOCKS)
         count_blocks = 0;
-    uint64_t first = PAGE - virtual % PAGE < size ? PAGE - virtual % PAGE : size;
+    for (size_t index = 0; index < count; index++) {
+        struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, index);
+        if (size == room)               /* an instruction of T32 may lie across: then only the tables know */
+            second = physical_of(qemu_plugin_insn_haddr(insn));
+        struct place place = { common, block << ADDRESS_BITS | size / 2 };
+        uint16_t half[2] = { 0, 0 };
+        qemu_plugin_insn_data(insn, half, sizeof half);
+        uint32_t word = half[0] | (uint32_t)half[1] << 16;
+        size_t length = qemu_plugin_insn_size(insn);
+        bool done;
+        if (state.set == COLDLINE_SET_A64)
+            done = watch_a64(insn, word, place);
+        else if (!thumb)
+            done = watch_32(insn, word, false, word >> 28, place);
+        else
+            done = length == 4 && watch_32(insn, (uint32_t)half[0] << 16 | half[1], true,
+                                           state.it & 15 ? state.it >> 4 : ALWAYS, place);
+        if (!done)
+            qemu_plugin_register_vcpu_mem_cb(insn, on_access, CB_NO_REGS, MEM_RW,
+                                             PACKED(block, size / 2, state.level));
+        if (thumb)
+            state.it = next_it(state.it, half[0]);
+        size += length;
+    }
+    uint64_t first = room < size ? room : size;
     blocks[block] = (struct block){ COLDLINE_KIND_BLOCK | common, virtual,
                                     physical_of(qemu_plugin_insn_haddr(qemu_plugin_tb_get_insn(tb, 0))), first,
-                                    ~0ull, size - first };
-    if (first < size)
-        blocks[block].second = physical_of(qemu_plugin_insn_haddr(qemu_plugin_tb_get_insn(tb, first / 4)));
+                                    second, size - first };
     blocks[block].unwanted = !is_wanted(blocks[block].physical) && (first == size || !is_wanted(blocks[block].second));
     seen_blocks[block] = 0;
     qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, CB_R_REGS, (void *)(uintptr_t)(count * BLOCKS | block));
-    for (size_t index = 0; index < count; index++) {
-        struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, index);
-        uint64_t place = block << ADDRESS_BITS | index, barrier;
-        uint32_t word = 0;
-        qemu_plugin_insn_data(insn, &word, sizeof word);
-        if ((word & 0xfff80000) == 0xd5080000) {
-            unsigned operation = word >> 12 & 15;
-            if (operation == 7 || operation == 8)
-                qemu_plugin_register_vcpu_insn_exec_cb(
-                    insn, on_system, CB_R_REGS,
-                    new_instruction(COLDLINE_KIND_SYSTEM | common | (uint64_t)(word >> 5 & 0x3fff) << 32, place,
-                                    word & 31));
-            continue;
-        }
-        if (writes_watched(word)) {
-            qemu_plugin_register_vcpu_insn_exec_cb(insn, on_register, CB_NO_REGS, NULL);
-            continue;
-        }
-        if (barriers && (barrier = barrier_of(word)))
-            qemu_plugin_register_vcpu_insn_exec_cb(
-                insn, on_barrier, CB_NO_REGS, new_instruction(COLDLINE_KIND_BARRIER | common | barrier << 32, place, 31));
-        qemu_plugin_register_vcpu_mem_cb(insn, on_access, CB_NO_REGS, MEM_RW,
-                                         PACKED(block, index, level));
-    }
 }
 
 static void on_flush(qemu_plugin_id_t id)

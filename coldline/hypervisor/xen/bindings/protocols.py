@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Protocols of everything outside this process that building on Xen uses: the system's, or a test's stand-ins."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from coldline.errors import HypervisorError
@@ -132,6 +132,13 @@ class RecordPort(Protocol):
         """Keep a domain's record under another UUID of it."""
 
 
+class ScriptPort(Protocol):
+    """Runs hotplug scripts: `scripts.ScriptRunner`."""
+
+    def run(self, script: str, words: Sequence[str], environment: Mapping[str, str]) -> int:
+        """Run a script with arguments and more environment; return its exit status."""
+
+
 class Bindings(Protocol):
     """All bindings. Each is opened when it is first used; a missing driver or xenstored is an error only then.
 
@@ -168,6 +175,10 @@ class Bindings(Protocol):
     @property
     def records(self) -> RecordPort:
         """Libxl's records of domains."""
+
+    @property
+    def scripts(self) -> ScriptPort:
+        """Hotplug scripts."""
 
     @property
     def store(self) -> StorePort:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from coldline.hypervisor.xen.bindings.libraries import ForeignMemoryLibrary, HypercallLibrary
     from coldline.hypervisor.xen.bindings.maintenance import ProcessMemory
     from coldline.hypervisor.xen.bindings.records import RecordFolder
+    from coldline.hypervisor.xen.bindings.scripts import ScriptRunner
     from coldline.hypervisor.xen.bindings.store import Store
 
 _Port = TypeVar("_Port")
@@ -68,6 +69,13 @@ class SystemBindings:
         from coldline.hypervisor.xen.bindings.records import RecordFolder
 
         return self._open_once("records", RecordFolder)
+
+    @property
+    def scripts(self) -> "ScriptRunner":
+        """See `Bindings`."""
+        from coldline.hypervisor.xen.bindings.scripts import ScriptRunner
+
+        return self._open_once("scripts", ScriptRunner)
 
     @property
     def store(self) -> "Store":

@@ -34,6 +34,7 @@ class WatchedBindings:
     driver: Any = property(lambda self: _WatchedPort(self._bindings.driver, "driver: ", self._around))
     memory: Any = property(lambda self: _WatchedPort(self._bindings.memory, "memory: ", self._around))
     records: Any = property(lambda self: _WatchedPort(self._bindings.records, "records: ", self._around))
+    scripts: Any = property(lambda self: _WatchedPort(self._bindings.scripts, "scripts: ", self._around))
     store: Any = property(lambda self: _WatchedPort(self._bindings.store, "store: ", self._around))
 
 

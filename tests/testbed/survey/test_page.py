@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The survey of Debian's images: what is taken out of an image, what is to be fetched, the page."""
+
+from typing import Any
+
+from testbed.survey.downloads import sizes_of
+from testbed.survey.images import device_tree_in
+from testbed.survey.page import page
+from tests.helpers.images import dtb
+
+
+def test_the_tree_at_the_end_of_a_file() -> None:
+    tree = dtb("/ { };")
+    code = b"\xd0\x0d\xfe\xed" + bytes(60)
+    assert device_tree_in(code + tree + b"padding") == tree
+    assert device_tree_in(code) is None
+    assert device_tree_in(tree[:-1]) is None
+
+
+def test_what_packages_take() -> None:
+    shown = "Package: a\nVersion: 1\nSize: 1000\nDescription: b\n Size: 5\n\nPackage: b\nSize: 20\n"
+    assert sizes_of(shown) == {"a": 1000, "b": 20}
+
+
+def result(**parts: Any) -> dict[str, Any]:
+    return {
+        "image": "board", "version": "1", "group": "u-boot-x, arm64", "origin": "bookworm u-boot-x_1_arm64.deb 00",
+        "of_host": "bootloader", "of_strategy": None, "vcpus": 1, "words": ["boot"], "date": "2026-01-02",
+        "seconds": 2.0, "peak_bytes": 3 << 20, "error": "", "verdict": "hazard", "end": "loop", "pc": 0x80,
+        "poll": "it reads 0x0", "hazards_by_kind": {"stale-read": 1200}, "console": ["U-Boot", "DRAM: |"],
+        **parts,
+    }  # fmt: skip
+
+
+def test_verdicts_are_counted_by_host_and_version() -> None:
+    fine = {"verdict": "coherent", "hazards_by_kind": {}}
+    newer = {"version": "2", "origin": "trixie u-boot-x_2_arm64.deb 00"}
+    text = page(
+        [
+            result(image="b", words=["boot", "b"], **fine),
+            result(image="c", words=["boot", "c"]),
+            result(words=["boot", "2"], **newer),
+            result(),
+            result(of_host="clean-reset", **fine),
+        ]
+    )
+    assert (
+        "| Images | Host | 1 (bookworm) | 2 (trixie) |\n"
+        "| --- | --- | --- | --- |\n"
+        "| u-boot-x (arm64) | bootloader | 1 coherent; 2 hazard: stale-read | 1 hazard: stale-read |\n"
+        "| u-boot-x (arm64) | clean-reset | 1 coherent |  |\n"
+    ) in text
+    assert "| [U-Boot](#u-boot) | 5 | 2 | 3 |  |  |" in text
+
+
+def test_strategies_with_the_same_verdicts_are_one_row() -> None:
+    linux = {"group": "linux, arm64", "image": "rt", "of_host": "rfc"}
+    fine = {"verdict": "coherent", "hazards_by_kind": {}}
+    text = page(
+        [
+            result(**linux, of_strategy="none"),
+            result(**linux, of_strategy="flush", **fine),
+            result(**linux, of_strategy="hypercall", **fine),
+            result(**{**linux, "of_host": None}, words=["watch", "--", "qemu"]),
+        ]
+    )
+    assert "| arm64 | rfc | none | 1 hazard: stale-read |" in text
+    assert "| arm64 | rfc | flush, hypercall | 1 coherent |" in text
+    assert "| arm64 | two cores, watched |  | 1 hazard: stale-read |" in text
+    assert "| Linux, arm64, booted | 3 | 2.0 s | 2.0 s | 0 min | 3 MiB |" in text
+    assert "| Linux, arm64, watched | 1 | 2.0 s" in text
+
+
+def test_what_stops_without_a_verdict_is_told_once_for_all_versions() -> None:
+    open_ = {"verdict": "inconclusive", "hazards_by_kind": {}}
+    text = page(
+        [
+            result(**open_, poll="it reads 0x0 at 0x10 at pc 0x80"),
+            result(**open_, version="2", words=["boot", "2"], poll="it reads 0x0 at 0x10 at pc 0x90"),
+            result(image="fine", words=["boot", "fine"]),
+        ]
+    )
+    row = "| u-boot-x (arm64) | board | 1, 2 | loop: it reads 0x0 at 0x10 | `DRAM: \\|` |"
+    assert text.count(row) == 1
+    assert "| u-boot-x (arm64) | fine | 1 |" not in text
+
+
+def test_projects_and_suites_have_their_order_and_an_error_is_a_verdict() -> None:
+    late = result(
+        words=["boot", "2"], origin="unstable u-boot-x_2_arm64.deb 01", version="2",
+        error="not done after 3 s", verdict=None, console=[],
+        pc=None, poll=None, hazards_by_kind={}, date="2026-01-03",
+    )  # fmt: skip
+    text = page([late, result(group="arm-trusted-firmware, arm64"), result()])
+    assert "3 runs of 3 images" in text
+    assert "from 2026-01-02 to 2026-01-03" in text
+    assert text.index("## U-Boot") < text.index("## Trusted Firmware-A") < text.index("## What changed")
+    assert "1 (bookworm) | 2 (unstable)" in text
+    assert "| u-boot-x (arm64) | board | 2 | not done after 3 s |  |" in text
+    changed = "1 (bookworm): hazard, stale-read | 2 (unstable): error | board on bootloader |"
+    assert f"| u-boot-x (arm64) | {changed}" in text
+    assert "| U-Boot | 2 | 2.0 s | 2.0 s | 0 min | 3 MiB |" in text
+
+
+def test_of_the_same_run_the_last_result_counts() -> None:
+    text = page([result(verdict="coherent", hazards_by_kind={}), result()])
+    assert "1 runs of 1 images" in text
+    assert "| [U-Boot](#u-boot) | 1 |  | 1 |  |  |" in text
+
+
+def test_no_results() -> None:
+    assert "0 runs of 0 images" in page([])
