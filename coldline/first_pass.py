@@ -99,7 +99,7 @@ class _Reader:
         self._checker = self._make(Checker)
         if not self._notes:
             return self._checker.feed
-        from coldline.events.footprints import Footprints
+        from coldline.events.batch_footprints import Footprints
 
         feed, noted = self._checker.feed, Footprints()
         self._checker.footprints = noted

@@ -123,6 +123,9 @@ class Watcher:
     def telling(self, story: int, stories: int) -> None:
         """Take the number, from 1, of the story that will be worked out next, and how many there are."""
 
+    def locating(self, events: int) -> None:
+        """Take the number of events so far of the run that finds the instructions of stories, if there is one."""
+
 
 WAS_INTERRUPTED = "it was interrupted"
 """The gap where an interrupt cut off the events, or what the second pass finds out about them."""
@@ -200,6 +203,7 @@ def judge(
             stories,
             repeated=watcher.repeated,
             telling=watcher.telling,
+            locating=watcher.locating,
             kept=kept,
             interruptible=interruptible,
         )

@@ -24,7 +24,7 @@ from coldline.rules.subsets import READS
 
 if TYPE_CHECKING:
     from coldline.checker.fast_path import FastPath
-    from coldline.events.footprints import Footprints
+    from coldline.events.batch_footprints import Footprints
 
 
 class StateRun(NamedTuple):

@@ -13,7 +13,6 @@ from coldline.checker.broken_mappings import add_broken, broken_by
 from coldline.checker.dense_rows import Rows
 from coldline.checker.page_runs import PageRun, pieces
 from coldline.checker.state.access_letters import Refusal
-from coldline.checker.state.beginnings import begins
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.extents import extent_of
 from coldline.checker.state.letters import OF_MASTERS
@@ -26,6 +25,7 @@ from coldline.checker.state.vocabulary import AnyLetter
 from coldline.checker.validation import validate
 from coldline.errors import TraceError
 from coldline.events import ADDRESS_LIMIT, PAGE_SIZE, Event, Op
+from coldline.events.beginning import begins
 from coldline.events.op import Kind
 
 if TYPE_CHECKING:

@@ -133,3 +133,12 @@ class Following(Watcher):
     def telling(self, story: int, stories: int) -> None:
         """See `Watcher.telling`."""
         self._progress.say(lambda: f"{self._name}{self._hazards}working out story {story:,} of {stories:,}")
+
+    def locating(self, events: int) -> None:
+        """See `Watcher.locating`."""
+        self._progress.say(
+            lambda: (
+                f"{self._name}{self._hazards}third pass, for the instructions of stories:"
+                f" {100 * events // self._events} % of {self._events:,} events"
+            )
+        )

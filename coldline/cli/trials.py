@@ -12,6 +12,7 @@ from coldline.events.batch import Batch
 from coldline.events.source import Sink
 from coldline.frontends.unicorn import End, Outcome, Until
 from coldline.frontends.unicorn.follower import Follower
+from coldline.frontends.unicorn.pc_sync import keeps_counter
 from coldline.frontends.unicorn.turns import Turns, random_turns, round_robin
 from coldline.guest import Plan, make_plan
 from coldline.hypervisor.models import host_model
@@ -46,7 +47,7 @@ def plan_guest(options: argparse.Namespace) -> tuple[Kernel, Plan]:
 
 def programs_of(plan: Plan) -> tuple[str, ...]:
     """The programs (`coldline.jit.programs`) that a trial of a plan takes."""
-    return programs.CALLBACKS[plan.architecture], programs.CHECK
+    return programs.CALLBACKS[plan.architecture], programs.CHECK, programs.SELECT
 
 
 def until_of(options: argparse.Namespace, *, bare: bool = False) -> Until:
@@ -140,6 +141,11 @@ class TrialRun:
         self._trial, self._progress, self._console, self._also = trial, progress, console, also
         self._follower = follower
         self._located: EventRanges | None = None
+
+    @property
+    def locates_slowly(self) -> bool:
+        """See `Locating`."""
+        return not keeps_counter(self._trial.plan.architecture)
 
     def locate_at(self, ranges: "EventRanges") -> None:
         """See `Locating`."""

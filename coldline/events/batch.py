@@ -97,6 +97,15 @@ class Batch:
         """Which memory the events concern, as `coldline.events.footprints` has them; None if nobody marked them."""
         return None
 
+    def selected(
+        self, slots: "NDArray[np.bool_]", starts: "NDArray[np.bool_]"
+    ) -> "tuple[NDArray[np.void], NDArray[np.intp]]":
+        """The events that `coldline.events.footprints.selected` selects, and their indices."""
+        from coldline.events.footprints import selected
+
+        indices = selected(self.rows, slots, starts)
+        return self.rows[indices], indices
+
     def keep(self) -> "Batch":
         """Return a batch whose columns do not change until it is released: this one, or a copy."""
         if self._give_back is not None:

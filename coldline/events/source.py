@@ -45,6 +45,10 @@ class Source(Protocol):
 class Locating(Protocol):
     """A source that knows where `Batch.instructions` are wanted, as to find them takes time."""
 
+    @property
+    def locates_slowly(self) -> bool:
+        """Whether to find an event's instruction takes longer than the event."""
+
     def locate_at(self, ranges: "EventRanges") -> None:
         """Take the ranges of events outside of which the next run need not know instructions."""
 

@@ -6,6 +6,8 @@ The writer does not wait for the unpacking, and a batch that waits for its reade
 `WORDS_FIELDS`.
 """
 
+import ctypes
+import functools
 import mmap
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
@@ -152,6 +154,24 @@ class Packed(Batch):
 
         return np.frombuffer(self._marks, np.uint8) if self._columns is not None else None
 
+    def selected(
+        self, slots: "NDArray[np.bool_]", starts: "NDArray[np.bool_]"
+    ) -> "tuple[NDArray[np.void], NDArray[np.intp]]":
+        """See `Batch.selected`: other events are not unpacked."""
+        if self._columns is not None:
+            return super().selected(slots, starts)
+        import numpy as np
+
+        indices = np.empty(self._count, np.int64)
+        columns = self._columns_from.take()
+        tables = slots.ctypes.data, starts.ctypes.data
+        found = _select()(
+            address_of(self._words), self._count, *tables, address_of(columns), indices.ctypes.data
+        )
+        chosen = Batch(self.agents, bytearray(memoryview(columns)[: found * EVENT_SIZE]))
+        self._columns_from.give_back(columns)
+        return chosen.rows, indices[:found].copy()
+
     def __len__(self) -> int:
         return self._count
 
@@ -162,6 +182,16 @@ class Packed(Batch):
         if self._columns is not None:
             self._columns_from.give_back(self._columns)
         self._words_from.give_back(self._words)
+
+
+@functools.cache
+def _select() -> Callable[[int, int, int, int, int, int], int]:
+    """The compiled loop of `coldline.events.selecting`."""
+    from coldline.jit import code_cache, programs  # not needed to compile what appends events
+
+    address = ctypes.c_size_t
+    kind = ctypes.CFUNCTYPE(ctypes.c_int64, address, ctypes.c_int64, address, address, address, address)
+    return kind(code_cache.load_code(programs.SELECT)["select"])
 
 
 class EventWords:

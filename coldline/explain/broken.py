@@ -6,9 +6,9 @@ No byte is bad there, and no step of a cache has a part in it.
 
 from collections.abc import Iterator
 
-from coldline.checker.state.beginnings import begins
 from coldline.checker.state.findings import HazardEntry
 from coldline.events import Event, Op
+from coldline.events.beginning import begins
 from coldline.events.op import Kind
 from coldline.explain.line_history import LineEvent
 from coldline.explain.ordered_cost import OrderedCosts

@@ -40,6 +40,7 @@ _NEVER = 1 << 62
 
 _EVERYWHERE = np.array([op.traits.everywhere for op in Op])
 _ALIAS = np.array([op.kind is Kind.ALIAS for op in Op])
+_BARRIER = np.array([op.kind is Kind.BARRIER for op in Op])
 
 
 @dataclass(slots=True)
@@ -98,6 +99,8 @@ class History:
         self._noted = noted
         self._number = 0
         self._doing: Code | None = None
+        self._idle: set[tuple[int, int] | None] = set()
+        """Barriers that would change nothing, as nothing has changed since they last did not."""
         self._wanted = sorted(set(wanted))
         self._last = self._wanted[-1] if self._wanted else _NEVER
         self.code: dict[int, Code] = {}
@@ -132,12 +135,18 @@ class History:
                 self.pages.agent(agent)
         self.code |= code_of(part, self._wanted)
         wanted = batch.rows[: np.searchsorted(numbers, self._last, side="right")]  # no story has later events
-        for index in np.flatnonzero(self._concerns(wanted)).tolist():
+        concerned = np.flatnonzero(self._concerns(wanted))
+        for index, barrier in zip(concerned.tolist(), self._barriers(batch, concerned), strict=True):
+            if barrier is not None and barrier in self._idle:
+                continue
             event = batch.event(index)
             if event.op.kind is Kind.SWITCH:
                 note_begun(self.pages, batch.agents, wanted[:index])
             self._doing = instruction_of(batch, index)
-            self._take(event, int(numbers[index]), int(wanted["where"][index]))
+            if self._take(event, int(numbers[index]), int(wanted["where"][index])):
+                self._idle.clear()
+            else:
+                self._idle.add(barrier)
         note_begun(self.pages, batch.agents, wanted)
 
     def _concerns(self, rows: "NDArray[np.void]") -> "NDArray[np.bool_]":
@@ -156,7 +165,34 @@ class History:
             near &= maps | walks | off
         return np.asarray(touches | near | _EVERYWHERE[op])
 
-    def _take(self, event: Event, number: int, where: int) -> None:
+    def _barriers(self, batch: Batch, indices: "NDArray[np.intp]") -> "list[tuple[int, int] | None]":
+        """For each of some events its operation and its agent, if it is a barrier."""
+        rows = batch.rows[indices]
+        names = batch.agents
+        return [
+            (op, self.pages.agent(names[agent])) if is_barrier else None
+            for is_barrier, op, agent in zip(
+                _BARRIER[rows["op"]].tolist(), rows["op"].tolist(), rows["agent"].tolist(), strict=True
+            )
+        ]
+
+    def _take(self, event: Event, number: int, where: int) -> bool:
+        """Take an event; return False for a barrier that changed nothing."""
+        if event.op.kind is not Kind.BARRIER:
+            self._take_other(event, number, where)
+            return True
+        agent = self.pages.agent(event.agent)
+        if event.op is Op.DSB and self.pages.has_endings:
+            self._end_mappings(event, agent, number, where)
+        if event.op is Op.ISB:
+            self._synchronise(agent)
+        letter = self.pages.maintenance(event.op, agent)
+        lines = self._unsettled(event.op, agent)
+        for line in lines:
+            self._note(line, event, number, where, letter, 0, self._profile.line)
+        return bool(lines)
+
+    def _take_other(self, event: Event, number: int, where: int) -> None:
         if event.op is Op.POWER_OFF:
             start, end = reach_of(event, self._profile)
             for line in self._lines_in(start, end):
@@ -170,15 +206,10 @@ class History:
         if event.op.kind is Kind.SWITCH:
             self._switch(event, agent, number, where)
             return
-        if event.op.kind is Kind.TLB or (event.op is Op.DSB and self.pages.has_endings):
-            self._end_mappings(event, agent, number, where)
         if event.op.kind is Kind.TLB:
+            self._end_mappings(event, agent, number, where)
             return
-        if event.op is Op.ISB:
-            self._synchronise(agent)
-        letter = None
-        if event.op.kind in (Kind.MAINTENANCE, Kind.BARRIER):
-            letter = self.pages.maintenance(event.op, agent)
+        letter = self.pages.maintenance(event.op, agent) if event.op.kind is Kind.MAINTENANCE else None
         start, end = reach_of(event, self._profile)
         if event.op.kind is Kind.ALIAS:
             self.pages.has_endings |= event.op is Op.DESCRIPTOR
@@ -193,10 +224,7 @@ class History:
                     self._note(
                         line, event, number, where, None, 0, 0
                     )  # it reaches the line by a prefetch, or by a later walk, alone
-        lines = self._lines_in(start, end)
-        if event.op.kind is Kind.BARRIER:
-            lines = self._unsettled(event.op, agent)
-        for line in lines:
+        for line in self._lines_in(start, end):
             now = letter
             if event.op is Op.WALK:
                 now = self.pages.walk(event, agent, line.page_class)

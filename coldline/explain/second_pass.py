@@ -2,8 +2,7 @@
 """The second pass over the same events, which finds the stories of hazards."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from coldline.checker.finding_ranges import split_at
 from coldline.checker.state.core_vocabulary import ByCore
 from coldline.checker.state.findings import HazardEntry
 from coldline.errors import RepeatError
-from coldline.events import PAGE_SIZE, Op
+from coldline.events import PAGE_SIZE
 from coldline.events.agent_names import LOOK
 from coldline.events.batch import Batch
 from coldline.events.footprints import EventRanges, slots_of
@@ -20,19 +19,24 @@ from coldline.events.relay import Relay
 from coldline.events.source import Locating, Source
 from coldline.explain.broken import story_of
 from coldline.explain.deciding import deciding
-from coldline.explain.event_code import code_of
 from coldline.explain.explained import ExplainedHazard, Unread
 from coldline.explain.final_reads import FinalReads
 from coldline.explain.history import History
 from coldline.explain.history_cuts import HistoryCuts
 from coldline.explain.least_cost import LeastCosts
-from coldline.explain.line_history import LineEvent
+from coldline.explain.locating import Missing, code_of_read
 from coldline.explain.ordered_cost import OrderedCosts
 from coldline.explain.selection import KeptEvents, Part, Selection
 from coldline.explain.witness import WitnessStep, shortest
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from coldline.checker.checker import Checker
+
+
+LONG_RUN: Final = 1 << 24
+"""The number of events from which a run less is worth its while."""
 
 
 class Told(NamedTuple):
@@ -62,6 +66,7 @@ def tell(
     *,
     repeated: Callable[[int], None],
     telling: Callable[[int, int], None],
+    locating: Callable[[int], None] = lambda events: None,
     kept: KeptEvents | None = None,
     interruptible: bool = False,
 ) -> Told:
@@ -83,6 +88,8 @@ def tell(
         Called with the number of events so far, after each batch.
     telling : callable
         Called before each story is worked out, with its number, from 1, and the number of stories.
+    locating : callable
+        Called with the number of events so far of a third run, after each batch.
     kept : KeptEvents, optional
         Takes the events that may concern the hazards, if it is known which these are.
     interruptible : bool
@@ -108,10 +115,11 @@ def tell(
             *((base, base + line) for base in followed),
             *final.ranges,
         ],
-        numbers,
     )
-    if few is not None and isinstance(source, Locating):
-        source.locate_at(few.located)
+    at_once = _located_at_once(source, checker, few, numbers)
+    if at_once is not None and isinstance(source, Locating):
+        source.locate_at(at_once)
+    locates = bool(numbers)
 
     def sink(batch: Batch) -> None:
         first = history.events
@@ -133,10 +141,10 @@ def tell(
 
     try:
         if few is None:
-            source.run(sink, instructions=bool(followed or final.numbers))
+            source.run(sink, instructions=locates)
         else:
             with Relay(lambda: sink) as relay:
-                source.run(relay.put, instructions=bool(followed or final.numbers))
+                source.run(relay.put, instructions=locates)
     except KeyboardInterrupt:
         if not interruptible:
             raise
@@ -163,7 +171,13 @@ def tell(
         for story, (at, read) in enumerate(reads, len(worked_out) + 1):
             telling(story, total)
             told.unread[at] = told.unread[at]._replace(hazard=_explained(read, history, ways))
-        _locate(source, checker, few, [*told.hazards, *(hazard for _, hazard in told.unread)])
+        if at_once is not None and checker.footprints is not None:
+            missing = Missing(history.code, checker.events, at_once)
+            missing.add(told.hazards)
+            missing.add(hazard for _, hazard in told.unread if hazard is not None)
+            missing.find(source, checker.footprints, locating)
+            for at in worked_out:
+                told.hazards[at] = told.hazards[at]._replace(code=code_of_read(parts[at], history.code))
     except KeyboardInterrupt:
         if not interruptible:
             raise
@@ -180,65 +194,42 @@ class _Few(NamedTuple):
         Ranges that have all of them.
     selection : Selection
         The events in these.
-    located : EventRanges
-        The events whose instructions are found at once, which is most of what stories tell.
+    slots : ndarray of bool
+        Their slots.
     """
 
     ranges: EventRanges
     selection: Selection
-    located: EventRanges
+    slots: "NDArray[np.bool_]"
 
 
-def _few(checker: "Checker", parts: Sequence[tuple[int, int]], numbers: Sequence[int]) -> _Few | None:
-    """The events that may concern some ranges of bytes; None if that is not known, and all may.
-
-    `numbers` are those of events whose instructions are told in any case.
-    """
+def _few(checker: "Checker", parts: Sequence[tuple[int, int]]) -> _Few | None:
+    """The events that may concern some ranges of bytes; None if that is not known, and all may."""
     noted = checker.footprints
-    if noted is None or checker.profile.has_barriers:
+    if noted is None:
         return None
     slots = slots_of(parts)
-    return _Few(noted.concerning(slots), Selection(slots), noted.seldom(slots, numbers))
+    # With barriers it matters, too, which agents have had an event at all, and any batch may tell.
+    ranges = EventRanges([(0, checker.events)]) if checker.profile.has_barriers else noted.concerning(slots)
+    return _Few(ranges, Selection(slots), slots)
 
 
-class _FoundAll(Exception):  # noqa: N818 (no error)
-    """Ends a run that has nothing more to give."""
+def _located_at_once(
+    source: Source,
+    checker: "Checker",
+    few: _Few | None,
+    numbers: Sequence[int],
+) -> EventRanges | None:
+    """The events whose instructions are looked up in the second pass; None for all.
 
-
-def _locate(
-    source: Source, checker: "Checker", few: _Few | None, stories: Sequence[ExplainedHazard | None]
-) -> None:
-    """Find the instructions of those events of stories that were not located, by a run that does nothing else."""
-    noted = checker.footprints
-    if few is None or noted is None or not isinstance(source, Locating):
-        return
-    missing: dict[int, list[LineEvent]] = {}
-    for hazard in stories:
-        for step in hazard.story if hazard is not None else ():
-            each = step.line_event
-            if each is None or each.code is not None or each.number >= checker.events:
-                continue
-            if not few.located.touch(each.number, each.number + 1):
-                missing.setdefault(each.number, []).append(each)
-    if not missing:
-        return
-    ranges, numbers = noted.of(missing), sorted(missing)
-    source.locate_at(ranges)
-    first = 0
-
-    def sink(batch: Batch) -> None:
-        nonlocal first
-        if ranges.touch(first, first + len(batch)):
-            part = Part(batch, np.arange(first, first + len(batch)))
-            for number, code in code_of(part, numbers).items():
-                for each in missing[number]:
-                    each.code = code
-        first += len(batch)
-        if first > numbers[-1]:
-            raise _FoundAll
-
-    with suppress(_FoundAll):
-        source.run(sink, instructions=True)
+    Where that takes long, a third run looks up those of stories that are not among these. `numbers` are those of
+    events whose instructions are told in any case.
+    """
+    if few is None or checker.footprints is None or not isinstance(source, Locating):
+        return None
+    if not source.locates_slowly or checker.events < LONG_RUN:
+        return few.ranges
+    return checker.footprints.seldom(few.slots, numbers)
 
 
 def _cuts_of(entry: HazardEntry, cuts: HistoryCuts) -> list[int]:
@@ -285,8 +276,5 @@ def _explained(entry: HazardEntry, history: History, ways: LeastCosts | OrderedC
         story = story_of(last, entry, ways, history.epoch(entry.number))
     elif last is not None:  # else the line had too many events before it, and it was not kept
         story = shortest(last, entry, line, ways, history.epoch(entry.number))
-    code = history.code.get(entry.number)
-    if code is not None and entry.event.op is Op.FETCH:
-        into = entry.address - entry.event.address
-        code = code._replace(virtual=code.virtual + into, physical=code.physical + into)
+    code = code_of_read(entry, history.code)
     return ExplainedHazard(entry, code, story, deciding(story, entry, ways.profile))

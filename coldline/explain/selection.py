@@ -8,7 +8,7 @@ import numpy as np
 
 from coldline.events import Op
 from coldline.events.batch import Batch
-from coldline.events.footprints import selected, starts_of
+from coldline.events.footprints import starts_of
 from coldline.events.source import Sink
 
 if TYPE_CHECKING:
@@ -51,12 +51,12 @@ class Selection:
 
     def of(self, batch: Batch, first: int) -> Part:
         """The selected events of a batch, whose first event has number `first`."""
-        indices = selected(batch.rows, self._slots, self._starts)
+        rows, indices = batch.selected(self._slots, self._starts)
         instructions = batch.instructions
         return Part(
             Batch(
                 batch.agents,
-                batch.rows[indices],
+                rows,
                 instructions=None if instructions is None else instructions[indices],
             ),
             indices + first,

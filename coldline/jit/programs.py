@@ -21,5 +21,8 @@ QEMU: Final = "coldline.frontends.qemu.loop"
 TEXT: Final = "coldline.trace.compiled.text"
 """What reads and writes the text form of traces."""
 
-PROGRAMS: Final = (QEMU, *CALLBACKS.values(), PAGE_TABLES, CHECK, TEXT)
+SELECT: Final = "coldline.events.selecting"
+"""What selects events for the second pass."""
+
+PROGRAMS: Final = (QEMU, *CALLBACKS.values(), PAGE_TABLES, CHECK, TEXT, SELECT)
 """All of them, those first that take longest to compile."""

@@ -18,7 +18,7 @@ STRATEGIES: Final = ("hypercall", "flush", "none")
 """What can build a guest: a VMM's memory is always write-back, and KVM's own maintenance is always done."""
 
 CORES: Final = {"kvm-arm64": "cortex-a57", "kvm-s2fwb": "max,lpa2=off"}
-"""QEMU's core for each host model: without FEAT_S2FWB, and with it. Addresses of 52 bits (FEAT_LPA2) are not followed."""
+"""QEMU's core for each host model: without FEAT_S2FWB, and with it. FEAT_LPA2 is not followed."""
 
 _PROMISES: Final = {"max,lpa2=off": ("--idc", "--dic")}
 """What a core's CTR_EL0 promises. Linux does no maintenance that a promise makes needless."""

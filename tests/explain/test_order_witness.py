@@ -2,10 +2,20 @@
 """Each witness of a version 2 trace is a valid trace, can be replayed, and is a shortest one."""
 
 import random
+from dataclasses import replace
 from itertools import islice
 
+import numpy as np
 import pytest
 
+from coldline.events import Op
+from coldline.events.batch import Batch
+from coldline.explain.history import History
+from coldline.explain.ordered_cost import OrderedCosts
+from coldline.explain.selection import Part
+from coldline.rules.order.ordering import CoreAgents, Ordering
+from coldline.rules.profile import Profile
+from coldline.trace.text import parse_event
 from tests.checker.test_words import BARRIERS
 from tests.checker.test_words import CASES as WORDS
 from tests.explain.test_witness import items, steps_of, told, witnesses
@@ -155,3 +165,16 @@ def test_a_barrier_that_changes_a_line_lets_others_change_it_again() -> None:
     (hazard,) = told(text).hazards
     lines = [item for item in items(hazard) if isinstance(item, int)]
     assert lines == list(range(4, 16))
+
+
+def test_a_barrier_that_changed_nothing_is_looked_at_again_once_something_has_changed() -> None:
+    """The DSB after the DC CIVAC completes it; of those before, the last ones change nothing."""
+    words = ["map 0x1000 0x1000 normal-wb", "write 0x1000 8", *["dsb"] * 4, "dc civac 0x1000 64", "dsb"]
+    events = [parse_event(f"cpu {each}".split(), frozenset(Op)) for each in words]
+    ordering = Ordering((CoreAgents("cpu", ("cpu",)),), barriers=True)
+    kept: list[int] = []
+    ways = OrderedCosts(replace(Profile(), ordering=ordering), ["cpu"])
+    history = History(ways, [0x1000], [], noted=lambda event, _: kept.append(event.number))
+    history.feed(Part(Batch.of(events), np.arange(len(events))))
+    assert kept[-2:] == [len(events) - 2, len(events) - 1]
+    assert len(events) - 3 not in kept

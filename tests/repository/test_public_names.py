@@ -25,7 +25,7 @@ TWINS = [
         (
             "coldline.frontends.unicorn.hooks", "coldline.frontends.unicorn.aarch32.*",
             "coldline.frontends.unicorn.aarch64.*", "coldline.checker.compiled.*", "coldline.mmu.compiled_program",
-            "coldline.frontends.qemu.loop", "coldline.trace.compiled.*",
+            "coldline.frontends.qemu.loop", "coldline.trace.compiled.*", "coldline.events.selecting",
         ),
     ),
     (

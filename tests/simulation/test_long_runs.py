@@ -5,6 +5,7 @@ The batches of the sample guests are made small, so that there are many.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,12 @@ from coldline import trial_repair
 from coldline.cli.trials import TrialRun
 from coldline.events import Op, words
 from coldline.events.batch import Batch
-from coldline.events.footprints import EventRanges, Footprints, slots_of
+from coldline.events.batch_footprints import Footprints
+from coldline.events.footprints import EventRanges, slots_of
 from coldline.events.layout import EVERYWHERE_SLOT, GRANULE_SLOTS, MARKS_SIZE, MUCH, PAGE_SLOTS
 from coldline.events.op import Kind
+from coldline.events.source import Sink
+from coldline.explain import second_pass
 from coldline.explain.selection import KeptEvents
 from coldline.first_pass import check
 from coldline.repair.kept_events import APART, KeptSearch
@@ -40,10 +44,16 @@ def judged(trial: Trial, *, notes: bool = True, kept: KeptEvents | None = None) 
     return judge(checker, run, most=10, stories=10, kept=kept)
 
 
+@pytest.mark.parametrize("order", [False, True])
+@pytest.mark.parametrize("slow", [False, True])
 @pytest.mark.parametrize("events", [1, 5, 64])
-def test_stories_are_those_that_all_events_give(monkeypatch: pytest.MonkeyPatch, events: int) -> None:
+def test_stories_are_those_that_all_events_give(
+    monkeypatch: pytest.MonkeyPatch, events: int, slow: bool, order: bool
+) -> None:
     monkeypatch.setattr(words, "HIGH_WATER", events)
-    trial = midway_trial("rfc", "flush")
+    if slow:
+        locate_slowly(monkeypatch)
+    trial = replace(midway_trial("rfc", "flush"), order=order)
     few, every = judged(trial), judged(trial, notes=False)
     assert len(few.hazards) == 2
     for one, other in zip(few.hazards, every.hazards, strict=True):
@@ -59,6 +69,12 @@ def test_stories_are_those_that_all_events_give(monkeypatch: pytest.MonkeyPatch,
             for each in (one, other)
         ]
         assert told[0] == told[1]
+
+
+def locate_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a long run on an emulator that looks up the program counter at each access."""
+    monkeypatch.setattr(second_pass, "LONG_RUN", 0)
+    monkeypatch.setattr(TrialRun, "locates_slowly", True)
 
 
 def slots_by_hand(batch: Batch) -> set[int]:
@@ -112,25 +128,37 @@ def test_slots_are_those_of_the_bytes_and_of_the_pages_around() -> None:
     assert slots_of([(0, MUCH)]).all()
 
 
-def test_events_that_are_seldom_looked_up_are_looked_up_for_a_story(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if all that the stories need were in most batches: a third run finds the instructions."""
+@pytest.mark.parametrize("kept", [None, KeptEvents(1_000)])
+def test_instructions_that_the_second_run_leaves_out_are_found_by_a_third(
+    monkeypatch: pytest.MonkeyPatch, kept: KeptEvents | None
+) -> None:
     monkeypatch.setattr(words, "HIGH_WATER", 5)
     trial = midway_trial("rfc", "flush")
     every = judged(trial, notes=False)
+    locate_slowly(monkeypatch)
     monkeypatch.setattr(Footprints, "seldom", lambda *_: EventRanges([]))
-    runs: list[Trial] = []
+    runs: list[tuple[bool, int]] = []
     run = Trial.run
 
-    def counted(self: Trial, *arguments: Any, **options: Any) -> Any:
-        runs.append(self)
-        return run(self, *arguments, **options)
+    def counted(self: Trial, sink: Sink, **options: Any) -> Any:
+        events = 0
+
+        def count(batch: Batch) -> None:
+            nonlocal events
+            events += len(batch)
+            runs[-1] = (options["instructions"], events)
+            sink(batch)
+
+        runs.append((False, 0))
+        return run(self, count, **options)
 
     monkeypatch.setattr(Trial, "run", counted)
-    few = judged(trial)
-    assert len(runs) == 3
+    few = judged(trial, kept=kept)
+    assert [instructions for instructions, _ in runs] == [False, True, True]
+    assert runs[2][1] < runs[1][1] == runs[0][1]  # it ends with the last event that a story needs
     codes = [
         [
-            [step.line_event.code for step in hazard.story if step.line_event is not None]
+            [hazard.code, *(step.line_event.code for step in hazard.story if step.line_event is not None)]
             for hazard in each.hazards
         ]
         for each in (few, every)

@@ -9,15 +9,10 @@ import numpy as np
 from coldline.checker.state.page_classes import PageClasses
 from coldline.events import Op
 from coldline.events.agent_names import is_one_agent
-from coldline.events.op import Kind
+from coldline.events.beginning import begins
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-
-def begins(op: Op) -> bool:
-    """Whether an agent begins by an operation: by all but maps, unmaps and switches."""
-    return op not in (Op.MAP, Op.UNMAP) and op.kind is not Kind.SWITCH and not op.traits.impersonal
 
 
 _BEGINS = np.array([begins(op) for op in Op])
