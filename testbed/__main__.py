@@ -169,7 +169,7 @@ def _bench(options: argparse.Namespace) -> int:
 
 def _watch(options: argparse.Namespace) -> int:
     if options.architecture != "arm64":
-        raise UsageError("only arm64 can be watched: coldline watch does not follow AArch32 code")
+        raise UsageError("only arm64 can be watched: the watched machine is made for arm64 alone")
     on_kvm = options.host != "xen"
     builders = tuple(options.by or (kvm.STRATEGIES[0] if on_kvm else guest.XL,))
     if on_kvm and (options.guest or not set(builders) <= set(kvm.STRATEGIES)):
