@@ -38,9 +38,15 @@ CHANGING = (
 )
 
 
+def log_of(builder: str) -> Path:
+    """The log of a guest's console."""
+    return LOGS / f"guest-{NAMES[builder]}.log"
+
+
 def create(builder: str, folder: Path) -> int:
     """Build a Linux guest from one configuration; return its number."""
     name = NAMES[builder]
+    log_of(builder).unlink(missing_ok=True)  # of an earlier guest of this name
     file = folder / f"{name}.cfg"
     file.write_text(
         f'name = "{name}"\nmemory = 64\nvcpus = 2\nkernel = "{GUEST}/kernel"\nramdisk = "{GUEST}/initrd"\n'
@@ -54,7 +60,7 @@ def create(builder: str, folder: Path) -> int:
 
 
 def booted(builder: str, times: int = 1) -> bool:
-    log, end = LOGS / f"guest-{NAMES[builder]}.log", time.monotonic() + WITHIN_S
+    log, end = log_of(builder), time.monotonic() + WITHIN_S
     while time.monotonic() < end:
         if log.exists() and log.read_text(errors="replace").count("guest: in user space") >= times:
             return True
