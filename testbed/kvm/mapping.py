@@ -1,15 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The VMM's mapping of a guest's memory, which is memory of its own process and stays mapped."""
 
-from typing import TYPE_CHECKING
-
 from coldline.arm import MemoryType
 from coldline.hypervisor.mapping import BoundedMapping
 from coldline.hypervisor.protocol import Buffer, Data
 from coldline.hypervisor.xen.bindings.maintenance import ProcessMemory
-
-if TYPE_CHECKING:
-    from testbed.kvm.host import KvmDomain
+from testbed.kvm.domain import KvmDomain
 
 
 class KvmMapping(BoundedMapping):
@@ -25,10 +21,10 @@ class KvmMapping(BoundedMapping):
         The memory of this process.
     """
 
-    domain: "KvmDomain"
+    domain: KvmDomain
     memory_type = MemoryType.NORMAL_WB
 
-    def __init__(self, domain: "KvmDomain", address: int, size: int, memory: ProcessMemory) -> None:
+    def __init__(self, domain: KvmDomain, address: int, size: int, memory: ProcessMemory) -> None:
         self.domain = domain
         self.address = address
         self.size = size

@@ -10,7 +10,8 @@ from coldline.arm import MemoryType
 from coldline.errors import HypervisorError
 from coldline.hypervisor.xen.bindings.maintenance import ProcessMemory
 from testbed.kvm import interface, serial
-from testbed.kvm.host import KvmDomain, KvmHost
+from testbed.kvm.domain import KvmDomain
+from testbed.kvm.host import KvmHost
 from testbed.kvm.mapping import KvmMapping
 
 SIZES = {
