@@ -9,9 +9,10 @@ from coldline.cli.arguments.profile import add_switches
 from coldline.cli.arguments.repair import add_added_operations, add_repair
 from coldline.cli.arguments.review import add_review
 from coldline.cli.arguments.run import add_run
+from coldline.cli.arguments.run_output import add_run_output
 from coldline.cli.arguments.symbols import add_symbols
-from coldline.cli.arguments.values import TRACE_FORMS, count
-from coldline.report.reporters import CORPUS, MATRIX, REPORT, default_hazards
+from coldline.cli.arguments.values import count
+from coldline.report.reporters import CORPUS, MATRIX, REPORT
 
 if TYPE_CHECKING:
     from coldline.cli.arguments.values import Commands
@@ -41,23 +42,7 @@ def add_boot(commands: "Commands") -> None:
     add_added_operations(parser)
     add_review(parser)
     add_symbols(parser)
-    group = parser.add_argument_group("output")
-    group.add_argument("--trace", metavar="FILE", help="write every event to FILE, for 'coldline check'")
-    group.add_argument(
-        "--trace-format",
-        metavar="FORM",
-        choices=TRACE_FORMS,
-        help="form of that file: text, or binary, which is smaller and faster (default: text if FILE ends in .txt or "
-        ".trace, else binary; .gz or .zst after that compresses it)",
-    )
-    add_formats(group, REPORT)
-    add_quiet(group)
-    group.add_argument(
-        "--hazards",
-        metavar="N",
-        type=count,
-        help=f"number of hazards to list, each with its story (default: {default_hazards(REPORT)})",
-    )
+    add_run_output(parser)
 
 
 def add_check(commands: "Commands") -> None:

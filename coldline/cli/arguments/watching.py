@@ -5,11 +5,10 @@ import argparse
 import re
 from typing import TYPE_CHECKING
 
-from coldline.cli.arguments.formats import add_formats, add_quiet
 from coldline.cli.arguments.profile import add_switches
-from coldline.cli.arguments.values import TRACE_FORMS, address, byte_size, count
+from coldline.cli.arguments.run_output import add_run_output
+from coldline.cli.arguments.values import address, byte_size
 from coldline.errors import UsageError
-from coldline.report.reporters import REPORT, formats_for
 
 if TYPE_CHECKING:
     from coldline.cli.arguments.values import Commands
@@ -65,24 +64,7 @@ def add_watch(commands: "Commands") -> None:
         help="follow each core's barriers: what it has issued takes effect at any time up to its own barrier",
     )
     add_switches(parser.add_argument_group("profile"))
-    group = parser.add_argument_group("output")
-    group.add_argument("--trace", metavar="FILE", help="write every event to FILE, for 'coldline check'")
-    group.add_argument(
-        "--trace-format",
-        metavar="FORM",
-        choices=TRACE_FORMS,
-        help="form of that file: text, or binary, which is smaller and faster (default: text if FILE ends in .txt or "
-        ".trace, else binary; .gz or .zst after that compresses it)",
-    )
-    add_formats(group, REPORT)
-    add_quiet(group)
-    defaults = ", ".join(f"{name} {each.hazards}" for name, each in formats_for(REPORT).items())
-    group.add_argument(
-        "--hazards",
-        metavar="N",
-        type=count,
-        help=f"number of hazards to list, each with its story (default: {defaults})",
-    )
+    add_run_output(parser)
 
 
 def add_host_model(commands: "Commands") -> None:
