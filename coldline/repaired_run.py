@@ -107,7 +107,9 @@ def run_repaired(
             every[each.place] = each.repair._replace(put_in=put_in)
             repairs[each.cause] = repairs[each.cause]._replace(found=every)
     repairs = {cause: _proven(tried) for cause, tried in repairs.items()}
-    judgement = judge(checker, run, most=0, stories=0, gaps=run.outcome.gaps(trial.until))
+    judgement = judge(
+        checker, run, most=0, stories=0, gaps=run.outcome.gaps(trial.until, checker.coverage.cacheable)
+    )
     done = dict.fromkeys(str(addition) for addition in placed if addition.place.nth)
     return RepairedRun(repairs, tuple(done), judgement.verdict, tuple(judgement.kinds))
 

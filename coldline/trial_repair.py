@@ -211,7 +211,9 @@ def judged_with(trial: Trial, additions: Sequence[Addition]) -> tuple[Verdict, t
     run = Keeping(replace(trial, additions=(*trial.additions, *additions)))
     checker = check(run, trial.profile, distinct=True, at_length=True)
     assert run.outcome is not None
-    judgement = judge(checker, run, most=0, stories=0, gaps=run.outcome.gaps(trial.until))
+    judgement = judge(
+        checker, run, most=0, stories=0, gaps=run.outcome.gaps(trial.until, checker.coverage.cacheable)
+    )
     return judgement.verdict, tuple(judgement.kinds)
 
 

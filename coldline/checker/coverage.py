@@ -24,6 +24,11 @@ class Coverage:
     other_fetches: int = 0
 
     @property
+    def cacheable(self) -> int:
+        """The number of judged accesses that may return what a cache holds."""
+        return self.cacheable_reads + self.cacheable_fetches
+
+    @property
     def judged(self) -> int:
         """The number of accesses that were judged."""
         return self.cacheable_reads + self.other_reads + self.cacheable_fetches + self.other_fetches

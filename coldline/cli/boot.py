@@ -151,7 +151,7 @@ def _judge(
             stories=most,
             regions=regions,
             gaps=[
-                *first.outcome.gaps(trial.until),
+                *first.outcome.gaps(trial.until, checker.coverage.cacheable),
                 *not_added(added_operations(options, trial.additions, first.outcome)),
             ],
             watcher=following,

@@ -131,7 +131,7 @@ def _judged(row: Sequence[Trial], guest: RecordedGuest, following: Following) ->
             most=0,
             stories=0,
             regions=regions,
-            gaps=guest.outcome.gaps(trial.until),
+            gaps=guest.outcome.gaps(trial.until, checker.coverage.cacheable),
             watcher=following,
         )
         only = bool(judgement.all_kinds) and not judgement.kinds

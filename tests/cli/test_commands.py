@@ -73,8 +73,8 @@ def write(path: Path, text: str) -> Path:
 
 GOOD = "a map 0x1000 0x1000 normal-wb\na write 0x1000 8\na read 0x1000 8\n"
 
-# semantics.md: "the same; then guest writes with the MMU off, turns MMU and caches on, reads": refilled between
-# dc civac and unmap. The guest wrote 8 bytes at 0x40000008, so those of its read of the line can be old.
+# A cache is refilled between dc civac and unmap. The guest wrote 8 bytes at 0x40000008, so those of its read of
+# the line can be old.
 RACE = """\
 builder map 0x40000000 0x1000 normal-wb
 builder write 0x40000000 64

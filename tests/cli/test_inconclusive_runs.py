@@ -19,6 +19,7 @@ from tests.helpers.command import COHERENT, HAZARD, INCONCLUSIVE, MIDWAY, Cli
 from tests.helpers.tiny_guests import RAM, code, mov
 
 NEVER_ON = "the MMU and the data cache were never both on"
+NOTHING_THROUGH_CACHES = "nothing was read or executed through the caches after they were turned on"
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,16 @@ def test_what_was_given_and_not_reached_is_inconclusive_without_a_hazard(
     assert document["inconclusive_because"] == because
     assert document["end"] == "off"
     assert cli(*MIDWAY, *until, "--strategy", "flush").status == HAZARD
+
+
+def test_a_run_that_ends_as_its_caches_go_on_has_judged_nothing_of_them(cli: Cli) -> None:
+    """Its reads and fetches so far went to memory: no old line of a cache could answer them."""
+    found = cli(*MIDWAY, "--until", "mmu", "--json")
+    document = json.loads(found.out)
+    assert (found.status, document["end"], document["verdict"]) == (INCONCLUSIVE, "mmu", "inconclusive")
+    assert document["coverage"]["cacheable_reads"] == document["coverage"]["cacheable_fetches"] == 0
+    assert document["inconclusive_because"] == [NOTHING_THROUGH_CACHES]
+    assert cli(*MIDWAY, "--until", "mmu", "--strategy", "none").status == HAZARD
 
 
 def test_a_hazard_before_a_fault_is_a_hazard(cli: Cli, tmp_path: Path) -> None:

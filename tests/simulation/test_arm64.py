@@ -543,7 +543,7 @@ def test_debian_for_so_many_instructions(boot: Run, debian_arm64_kernel: Path) -
 
 def test_debian_stopped_as_its_mmu_goes_on(boot: Run, debian_arm64_kernel: Path) -> None:
     _, document = boot(debian_arm64_kernel, *DEBIAN, "--until", "mmu", "--strategy", "hypercall")
-    # facts/unicorn.md: MMU on at instruction 1651 (EL1), for Debian 12's kernel
+    # measured on Unicorn alone: the MMU goes on at instruction 1651 (EL1) of Debian 12's kernel
     assert document["end"] == "mmu"
     assert 1_000 < document["instructions"] < 10_000
     assert document["console"] == ""

@@ -13,7 +13,7 @@ import pytest
 
 from tests.helpers.requirements import require
 
-COHERENT, HAZARD = 0, 1
+COHERENT, HAZARD, INCONCLUSIVE = 0, 1, 3
 PSCI_VERSION = 0x8400_0000
 PLACED = 0x4000_8000
 MOVED_TO = 0x4020_8000
@@ -49,7 +49,7 @@ def test_a_zimage_in_its_own_way_moves_first(
     """Xen places it where it unpacks to, so with caches off it copies itself away and cleans the copy."""
     kernel = debian_armhf_kernels[flavour]
     status, document = boot(kernel, "--memory", "256M", "--until", "mmu")
-    assert (status, document["verdict"], document["end"]) == (COHERENT, "coherent", "mmu")
+    assert (status, document["verdict"], document["end"]) == (INCONCLUSIVE, "inconclusive", "mmu")
     assert document["entry"] == PLACED
     assert PLACED + kernel.stat().st_size > MOVED_TO
     assert document["accesses"] > kernel.stat().st_size // 4
@@ -61,7 +61,7 @@ def test_a_zimage_elsewhere_need_not_move(
 ) -> None:
     at = ("--arch", "arm32", "--load", "0x44000000", "--entry", "0x44000000")
     status, document = boot(debian_armhf_kernels[flavour], "--memory", "256M", *at, "--until", "mmu")
-    assert (status, document["end"], document["entry"]) == (COHERENT, "mmu", 0x4400_0000)
+    assert (status, document["end"], document["entry"]) == (INCONCLUSIVE, "mmu", 0x4400_0000)
     assert document["accesses"] < 100_000
 
 

@@ -141,11 +141,21 @@ class Outcome:
         """Whether what was awaited has happened; SYSTEM_OFF and a reset are PSCI calls, too."""
         return self.end is until.end or (until.end is End.PSCI and self.psci_call is not None)
 
-    def gaps(self, until: Until) -> list[str]:
-        """Return why this run is not enough for *coherent*: see `coldline.verdict.Judgement`."""
+    def gaps(self, until: Until, cacheable: int) -> list[str]:
+        """Return why this run is not enough for *coherent*: see `coldline.verdict.Judgement`.
+
+        Parameters
+        ----------
+        until : Until
+            What the run was to reach.
+        cacheable : int
+            How many of its accesses were judged that may return what a cache holds.
+        """
         found = []
         if self.caches_on is None:
             found.append("the MMU and the data cache were never both on")
+        elif not cacheable:
+            found.append("nothing was read or executed through the caches after they were turned on")
         if self.fault:
             found.append(f"the run could not continue: {self.fault}")
         elif until.required and not self._reached(until):
