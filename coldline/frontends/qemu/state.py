@@ -117,6 +117,7 @@ MACHINE_FIELDS: Fields = (
     *words(
         "views",  # the address of each view's record by vCPU and level; 0 if it is absent or not up to date
         "guests",  # the number of the guest that each vCPU runs at EL1; 0 for none, or `HOST`
+        "selected",  # the number of the guest that VTTBR_EL2 of each vCPU selects, whether it runs or not; 0 for none
         "all_views",  # the address of each record that there is, of views and of stages 2
         "view_count",
         "current",  # the address of the view whose record came last
@@ -221,6 +222,7 @@ class MachineState(SharedRecord):
         super().__init__(MachineRecord)
         self.allocate("views", MAX_VCPUS * REGIMES * 8)
         self.allocate("guests", MAX_VCPUS * 8)
+        self.allocate("selected", MAX_VCPUS * 8)
         self.allocate("all_views", MAX_VIEWS * 8)
         self.allocate("known", KNOWN_LINES * KnownLine.SIZE)
         self["generation"] = 1
@@ -262,9 +264,10 @@ class MachineState(SharedRecord):
                     wanted[first + low : first + high] = b"\1" * (high - low)
             first += pages
 
-    def run_guest(self, vcpu: int, guest: int) -> None:
-        """Note which guest a vCPU runs at EL1; 0 for none, or `HOST`."""
+    def run_guest(self, vcpu: int, guest: int, selected: int) -> None:
+        """Note which guest a vCPU runs at EL1, 0 for none or `HOST`, and which one VTTBR_EL2 selects, 0 for none."""
         memoryview(self.array("guests")).cast("Q")[vcpu] = guest
+        memoryview(self.array("selected")).cast("Q")[vcpu] = selected
 
     def stop_at(self, vcpu: int, level: int) -> None:
         """Let the loop stop before the next record of a vCPU at an exception level."""

@@ -207,6 +207,29 @@ def test_changes_of_a_stage_2_and_a_vmid_that_is_used_again(qemu: list[str], tmp
     assert changes[-1].startswith("cpu0.dom1.2 fetch")
 
 
+@pytest.mark.parametrize("invalidation", ["tlbi ipas2e1is", "tlbi vmalls12e1is"])
+def test_a_host_with_vhe_invalidates_a_guests_tlb_with_its_stage_2_off(
+    qemu: list[str], tmp_path: Path, invalidation: str
+) -> None:
+    """It is of the VMID in VTTBR_EL2, with HCR_EL2.VM and TGE clear (Arm ARM DDI 0487 C5.5): so does Linux's KVM."""
+    hcr = {"host": RW | E2H | TGE, "invalidates": RW | E2H, "guest": RW | E2H | VM}
+    switch = {name: code(mov(1, value), msr("hcr_el2", 1), ISB) for name, value in hcr.items()}
+    operand = code(mov(3, GUEST + 0x1000 >> 12)) if "ipas2" in invalidation else []
+    at_el2 = code(
+        switch["host"], put(1, 0), operand, switch["invalidates"], maintain(invalidation, 3 if operand else None),
+        DSB, switch["host"], put(4, leaf(DATA + 0x2000)), switch["guest"], ERET,
+    )  # fmt: skip
+    first = code(mov(1, RAM + VECTORS), msr("vbar_el2", 1), enter(VM | E2H))
+    more = {**stage2(NORMAL_WB), VECTORS + 0x400: a64.bytes_of(at_el2)}
+    second = code(OWN_MMU_ON, a64.HVC, off(call=a64.SMC))
+    file = write_program(tmp_path / "program", first, second, more=more)
+    events = events_of(words_of(qemu, file, "max"), start="cold")
+    changes = [each for each in events if each.startswith(("cpu0.vmid5", "cpu0.el2 write"))]
+    kept = of(changes, "write", "map", "unmap")
+    removed = next(at for at, each in enumerate(kept) if f"write {RAM + STAGE2_LEVEL3 + 8:#x} 8" in each)
+    assert kept[removed + 1] == f"cpu0.vmid5 unmap {DATA:#x} 0x1000", kept[removed:]
+
+
 def test_el2_with_vhe_has_two_ranges_of_addresses(qemu: list[str], tmp_path: Path) -> None:
     """With E2H, TCR_EL2 is like TCR_EL1; with TGE, a TLBI of EL1 is one of EL2 (Arm ARM DDI 0487 D8.1, C5.5)."""
     upper = 0xFFFF_FFFF_0000_0000
