@@ -133,6 +133,7 @@ MACHINE_FIELDS: Fields = (
         "ic_agent",  # of the last one, the number of its agent, and its instruction
         "ic_code",
         "ic_pages",  # of each page, four bytes: 1 + the count when it was last changed, 0 for never
+        "ic_held",  # the same of when an alias ended, or an agent without MMU fetched: caches may hold what they did
         "blocks",  # `CodeBlock`
         "reason",  # why the loop stopped
         "sweep",  # 1 + the operation of the present sweep by set/way
@@ -228,6 +229,7 @@ class MachineState(SharedRecord):
         self["generation"] = 1
         pages = sum(len(ram) for _, ram in banks) // PAGE_SIZE
         self.allocate("ic_pages", pages * 4)
+        self.allocate("ic_held", (pages + 1) * 4)
         self.use("wanted", bytearray(b"\1") * pages)
         self.allocate("blocks", CODE_NUMBERS * CodeBlock.SIZE)
         self._banks, self._instructions = banks, instructions
@@ -263,6 +265,12 @@ class MachineState(SharedRecord):
                 if low < high:
                     wanted[first + low : first + high] = b"\1" * (high - low)
             first += pages
+
+    def hold_everything(self) -> None:
+        """Note that instruction caches may hold lines of any page before the first instruction."""
+        held = memoryview(self.array("ic_held")).cast("I")
+        for page in range(len(held)):
+            held[page] = 1
 
     def run_guest(self, vcpu: int, guest: int, selected: int) -> None:
         """Note which guest a vCPU runs at EL1, 0 for none or `HOST`, and which one VTTBR_EL2 selects, 0 for none."""
