@@ -12,10 +12,21 @@ from typing import Any
 import numpy as np
 
 from coldline.arm.stage2_tables import page_of_entry, shift_of_entry
-from coldline.jit.intrinsics import compiled, int64, load32, load64, record_like, store32, store64, uint64
+from coldline.jit.intrinsics import (
+    compiled,
+    int64,
+    load8,
+    load32,
+    load64,
+    record_like,
+    store8,
+    store32,
+    store64,
+    uint64,
+)
 from coldline.mmu.alias_events import TYPES, alias_of
 from coldline.mmu.frames import NONE, change_frame
-from coldline.mmu.memory import PAGE_SHIFT
+from coldline.mmu.memory import PAGE_SHIFT, page_index
 from coldline.mmu.slots import present_entry, removed_entry, slot_of
 from coldline.mmu.stage2_space import CHUNK_PAGES, CHUNK_SHIFT, IPA_BITS, SLOT
 from coldline.mmu.view import NOWHERE
@@ -23,6 +34,13 @@ from coldline.mmu.view import NOWHERE
 _PAGE_SIZE = 1 << PAGE_SHIFT
 _CHUNK = 1 << CHUNK_SHIFT
 _IPA_END = 1 << IPA_BITS
+
+
+@compiled
+def _has_table(view: Any, entry: int) -> bool:
+    """Whether the page of RAM of an entry has a live table of a view."""
+    page = page_index(view, page_of_entry(entry))
+    return page >= 0 and load8(view.marks + uint64(page)) != 0
 
 
 @compiled
@@ -37,10 +55,15 @@ def _change(t: Any, slot: int, now: int, old: int) -> None:
     t.mapped += uint64((1 if now else 0) - (1 if now_before else 0))
     if t.mapped == uint64(0) and now_before:
         t.emptied = uint64(1)
+    if now and load8(t.awaited + uint64(slot)):
+        store8(t.awaited + uint64(slot), np.uint8(0))
+        t.grown = uint64(1)
     if t.silent:
         return
     for index in range(t.user_count):
         view = record_like(t, load64(t.users + uint64(8 * index)))
+        if now_before and page_of_entry(now) != page_of_entry(now_before) and _has_table(view, now_before):
+            t.grown = uint64(1)
         for memory_type in range(TYPES):
             alias = alias_of(view, slot, memory_type)
             if alias != NONE:

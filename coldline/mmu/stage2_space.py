@@ -45,7 +45,8 @@ STAGE2_FIELDS: Fields = words(
     "chunks",
     "most_chunks",
     "lost",  # leaves for which there was no chunk
-    "grown",  # whether there are new chunks, for which leaves of the views were not counted
+    "grown",  # whether leaves of the views were not counted: there are new chunks, or their tables are elsewhere
+    "awaited",  # a byte for each slot: whether a table of a view would be there, and nothing is
     "now",  # the present entry of each slot
     "old",  # the entry that was removed and waits for a TLB invalidation
     "olds",  # how many there are
@@ -72,6 +73,7 @@ def make_stage2(record: SharedRecord) -> None:
     record.allocate("chunk_base", chunks * 8)
     for name in ("now", "old", "saved"):
         record.allocate(name, chunks * CHUNK_PAGES * SLOT)
+    record.allocate("awaited", chunks * CHUNK_PAGES)
     record.allocate("users", MAX_USERS * 8)
     record["most_chunks"], record["old_first"] = chunks, (1 << 64) - 1
 

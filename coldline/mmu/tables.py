@@ -137,11 +137,13 @@ def _follow(s: Any, table: int, level: int, never: int, granule: int, entries: i
 
 @compiled
 def table_in_ram(s: Any, address: int) -> int:
-    """The physical address of a table, from the one that registers and descriptors have; -1 if there is none."""
+    """The physical address of a table, from the one that registers and descriptors have; -1 if there is none yet."""
     if s.below:
         t = record_like(s, s.below)
         slot = slot_of(t, address)
         entry = present_entry(t, slot) if slot >= 0 else int64(0)
+        if slot >= 0 and not entry:
+            store8(t.awaited + uint64(slot), np.uint8(1))
         return stage2_tables.page_of_entry(entry) | (address & PAGE_MASK) if entry else int64(-1)
     return address
 

@@ -14,7 +14,7 @@ from coldline.events.layout import AGENT_SHIFT, EVENT_SIZE, OP_SHIFT, REST_AT, S
 from coldline.events.op import Op
 from coldline.frontends.qemu.known import forget_line, is_redundant
 from coldline.frontends.qemu.state import ADDRESS_TAGS, CODE_PAGES, CodeBlock, CodePage
-from coldline.frontends.qemu.views import drain, is_wanted, view_of
+from coldline.frontends.qemu.views import drain, hold_ic, is_wanted, view_of
 from coldline.jit.intrinsics import (
     compiled,
     int64,
@@ -28,7 +28,7 @@ from coldline.mmu.alias_events import alias_of
 from coldline.mmu.frames import RUNNABLE, frame_alias
 from coldline.mmu.memory import PAGE_MASK, PAGE_SHIFT, page_index
 from coldline.mmu.translation import locate, translate, translate_code
-from coldline.mmu.view import ADDRESS_MASK, TAG_SHIFT
+from coldline.mmu.view import ADDRESS_MASK, STAGE2, TAG_SHIFT
 
 _PAGE_SIZE = 1 << PAGE_SHIFT
 _READ, _FETCH, _IC_IALLUIS = int(Op.READ), int(Op.FETCH), int(Op.IC_IALLUIS)
@@ -91,13 +91,33 @@ def tell_ic(m: Any) -> None:
 
 
 @compiled
-def _settle_ic(m: Any, s: Any, address: int, size: int, op: int) -> None:
+def _may_be_held(m: Any, page: int) -> bool:
+    """Whether an instruction cache may hold lines of a page, after the last IC IALLUIS that is an event.
+
+    It may if a view can execute there, or has been able to since.
+    """
+    if uint64(load32(m.ic_held + uint64(4 * page))) > m.ic_told:
+        return True
+    for index in range(m.view_count):
+        each = view_of(load64(m.all_views + uint64(8 * index)))
+        if each.format != uint64(STAGE2):
+            for memory_type in range(ADDRESS_TAGS - 1):
+                alias = (
+                    frame_alias(each, page, memory_type) if each.below else alias_of(each, page, memory_type)
+                )
+                if alias == RUNNABLE:
+                    return True
+    return False
+
+
+@compiled
+def _settle_ic(m: Any, s: Any, address: int, size: int, op: int, tag: int) -> None:
     """Add the event of an IC IALLUIS that was held back, if this event might notice.
 
     Xen does one for each page that it gives to a guest, and each concerns every line. It matters only to what was
     stored to or maintained since the one before that is an event, and only before that is fetched or changed again:
     an earlier one of two leaves nothing that the later one does not remove, and lines that were not changed between
-    are filled anew with what they had.
+    are filled anew with what they had. To pages that nobody can execute it does not matter.
     """
     page = page_index(s, address)
     if size > _PAGE_SIZE or page < 0:
@@ -105,10 +125,12 @@ def _settle_ic(m: Any, s: Any, address: int, size: int, op: int) -> None:
         return
     at = m.ic_pages + uint64(4 * page)
     changed = uint64(load32(at))
-    if m.ic_told < changed and changed <= m.ic_count:
+    if m.ic_told < changed and changed <= m.ic_count and (op == _FETCH or _may_be_held(m, page)):
         tell_ic(m)
     if op != _FETCH:
         store32(at, np.uint32(m.ic_count + uint64(1)))
+    elif tag == 0:  # with the MMU off, an instruction prefetch may be from the next page
+        hold_ic(m, page, page + 2)
 
 
 @compiled
@@ -121,7 +143,7 @@ def add_event(m: Any, s: Any, address: int, size: int, op: int, tag: int, code: 
     if s.count or s.below:
         drain(m, s)
     if m.filters and op != _READ and size:
-        _settle_ic(m, s, address, size, op)
+        _settle_ic(m, s, address, size, op, tag)
     _add_row(m, address, size, op, int64(s.agent_base + s.agent_of_tag[tag]), code)
 
 

@@ -75,7 +75,16 @@ class Guests:
         """The number of the guest that registers select, if it is known; `HOST`, or 0."""
         if is_host(registers):
             return HOST
-        known = self._guests.get(_key(registers)) if has_stage2(registers) else None
+        return self.selected(registers) if has_stage2(registers) else 0
+
+    def selected(self, registers: Mapping[str, int]) -> int:
+        """The number of the guest that VTTBR_EL2 selects, if it is known, or 0.
+
+        TLB invalidations of EL1&0 and of stage 2 are of its VMID, whether stage 2 is on or not (Arm ARM DDI 0487
+        C5.5): Linux's KVM with VHE does them with HCR_EL2.VM and TGE clear (linux arch/arm64/kvm/hyp/vhe/tlb.c
+        enter_vmid_context, 6.12).
+        """
+        known = None if _is_secure(registers) else self._guests.get(_key(registers))
         return known.number if known is not None else 0
 
     def enter(self, registers: Mapping[str, int]) -> WatchedGuest:
@@ -121,9 +130,7 @@ def is_host(registers: Mapping[str, int]) -> bool:
 def has_stage2(registers: Mapping[str, int]) -> bool:
     """Whether EL1 and EL0 run below a stage 2; HCR_EL2.DC implies one. In Secure state there is none."""
     hcr = registers.get("HCR_EL2", 0)
-    if "SCR_EL3" in registers and not registers["SCR_EL3"] & 1:
-        return False
-    return bool(Hcr.VM.get(hcr) or Hcr.DC.get(hcr))
+    return not _is_secure(registers) and bool(Hcr.VM.get(hcr) or Hcr.DC.get(hcr))
 
 
 def pinned_type(registers: Mapping[str, int]) -> MemoryType | None:
@@ -135,6 +142,10 @@ def pinned_type(registers: Mapping[str, int]) -> MemoryType | None:
     if Hcr.DC.get(hcr):
         return MemoryType.NORMAL_WB
     return MemoryType.DEVICE if Hcr.FWB.get(hcr) else None
+
+
+def _is_secure(registers: Mapping[str, int]) -> bool:
+    return not registers.get("SCR_EL3", 1) & 1
 
 
 def _key(registers: Mapping[str, int]) -> tuple[int, int]:

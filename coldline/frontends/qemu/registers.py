@@ -76,7 +76,7 @@ class Vcpus:
         self._note_caches(vcpu, had_caches and resumed and not _uses_caches(values))
         if is_aarch32(values):
             values.update(as_aarch64(values))
-        self._machine.run_guest(vcpu, self._guests.number_of(values))
+        self._machine.run_guest(vcpu, self._guests.number_of(values), self._guests.selected(values))
 
     def _note_caches(self, vcpu: int, was_off: bool) -> None:
         """Note whether a core's own caches may hold anything dirty.
@@ -138,7 +138,7 @@ class Vcpus:
     ) -> tuple[Regime, bool]:
         """Return the view of the guest that a vCPU runs, and whether it is new; `values` get what SCTLR means."""
         guest = self._guests.enter(registers)
-        self._machine.run_guest(vcpu, guest.number)
+        self._machine.run_guest(vcpu, guest.number, guest.number)
         regime, is_new = self._guests.view(guest, vcpu)
         pinned = pinned_type(registers)
         if pinned is MemoryType.NORMAL_WB:  # HCR_EL2.DC: as if SCTLR.M were clear

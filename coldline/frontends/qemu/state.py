@@ -117,6 +117,7 @@ MACHINE_FIELDS: Fields = (
     *words(
         "views",  # the address of each view's record by vCPU and level; 0 if it is absent or not up to date
         "guests",  # the number of the guest that each vCPU runs at EL1; 0 for none, or `HOST`
+        "selected",  # the number of the guest that VTTBR_EL2 of each vCPU selects, whether it runs or not; 0 for none
         "all_views",  # the address of each record that there is, of views and of stages 2
         "view_count",
         "current",  # the address of the view whose record came last
@@ -132,6 +133,7 @@ MACHINE_FIELDS: Fields = (
         "ic_agent",  # of the last one, the number of its agent, and its instruction
         "ic_code",
         "ic_pages",  # of each page, four bytes: 1 + the count when it was last changed, 0 for never
+        "ic_held",  # the same of when an alias ended, or an agent without MMU fetched: caches may hold what they did
         "blocks",  # `CodeBlock`
         "reason",  # why the loop stopped
         "sweep",  # 1 + the operation of the present sweep by set/way
@@ -221,11 +223,13 @@ class MachineState(SharedRecord):
         super().__init__(MachineRecord)
         self.allocate("views", MAX_VCPUS * REGIMES * 8)
         self.allocate("guests", MAX_VCPUS * 8)
+        self.allocate("selected", MAX_VCPUS * 8)
         self.allocate("all_views", MAX_VIEWS * 8)
         self.allocate("known", KNOWN_LINES * KnownLine.SIZE)
         self["generation"] = 1
         pages = sum(len(ram) for _, ram in banks) // PAGE_SIZE
         self.allocate("ic_pages", pages * 4)
+        self.allocate("ic_held", (pages + 1) * 4)
         self.use("wanted", bytearray(b"\1") * pages)
         self.allocate("blocks", CODE_NUMBERS * CodeBlock.SIZE)
         self._banks, self._instructions = banks, instructions
@@ -262,9 +266,16 @@ class MachineState(SharedRecord):
                     wanted[first + low : first + high] = b"\1" * (high - low)
             first += pages
 
-    def run_guest(self, vcpu: int, guest: int) -> None:
-        """Note which guest a vCPU runs at EL1; 0 for none, or `HOST`."""
+    def hold_everything(self) -> None:
+        """Note that instruction caches may hold lines of any page before the first instruction."""
+        held = memoryview(self.array("ic_held")).cast("I")
+        for page in range(len(held)):
+            held[page] = 1
+
+    def run_guest(self, vcpu: int, guest: int, selected: int) -> None:
+        """Note which guest a vCPU runs at EL1, 0 for none or `HOST`, and which one VTTBR_EL2 selects, 0 for none."""
         memoryview(self.array("guests")).cast("Q")[vcpu] = guest
+        memoryview(self.array("selected")).cast("Q")[vcpu] = selected
 
     def stop_at(self, vcpu: int, level: int) -> None:
         """Let the loop stop before the next record of a vCPU at an exception level."""

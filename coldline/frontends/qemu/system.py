@@ -160,7 +160,7 @@ def _invalidate(m: Any, s: Any, vcpu: int, key: int, operand: int) -> None:
         level, of_stage2, all_guests, by_address = 1, True, op2 == _ALLE1, False
     if level == 1 and s.level == uint64(1) and s.broadcasts:
         local = False
-    guest = load64(m.guests + uint64(8 * vcpu))
+    guest, selected = load64(m.guests + uint64(8 * vcpu)), load64(m.selected + uint64(8 * vcpu))
     if level == 1 and guest == uint64(HOST):
         if not all_guests and not of_stage2:
             level = 2
@@ -170,7 +170,7 @@ def _invalidate(m: Any, s: Any, vcpu: int, key: int, operand: int) -> None:
     for index in range(m.view_count):
         at = load64(m.all_views + uint64(8 * index))
         each = view_of(at)
-        if level == 1 and not all_guests and each.guest != guest:
+        if level == 1 and not all_guests and each.guest != guest and each.guest != selected:
             continue
         if of_stage2 and each.level == uint64(STAGE2_LEVEL):
             _invalidate_stage2(m, each, not by_address, (operand & _PAGES) << PAGE_SHIFT)

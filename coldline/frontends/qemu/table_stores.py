@@ -34,8 +34,8 @@ _PAGE_SIZE = 1 << PAGE_SHIFT
 def gather_users(m: Any, t: Any) -> None:
     """Move the events of the views below which a stage 2 is, after a change of it.
 
-    For intermediate addresses that it did not map before, leaves of the views are counted anew. A stage 2 that maps
-    nothing any more is that of a guest that is gone.
+    For intermediate addresses that it did not map before, and for tables of a view that are in another page now,
+    leaves of the views are counted anew. A stage 2 that maps nothing any more is that of a guest that is gone.
     """
     for index in range(t.user_count):
         view = view_of(load64(t.users + uint64(8 * index)))

@@ -15,11 +15,13 @@ from coldline.events.batch import INSTRUCTION_SIZE
 from coldline.events.layout import AGENT_SHIFT, EVENT_SIZE, OP_MASK, OP_SHIFT, REST_AT, SIZE_AT
 from coldline.events.op import Op
 from coldline.frontends.qemu.state import ROWS, SPARE_ROWS, MachineRecord, ViewRecord
-from coldline.jit.intrinsics import compiled, int64, load8, load64, store64, uint64
+from coldline.jit.intrinsics import compiled, int64, load8, load64, store32, store64, uint64
 from coldline.mmu.memory import PAGE_MASK, PAGE_SHIFT, page_index
 
 _FIRST_CHANGE = int(Op.MAP)
 """From this operation on, an event of a view is a change of its aliases or switches, and none of a walk."""
+
+_UNMAP = int(Op.UNMAP)
 
 VIEW = types.CPointer(from_dtype(np.dtype(ViewRecord)))
 MACHINE = types.CPointer(from_dtype(np.dtype(MachineRecord)))
@@ -50,6 +52,22 @@ def is_wanted(m: Any, s: Any, address: int) -> bool:
 
 
 @compiled
+def hold_ic(m: Any, first: int, end: int) -> None:
+    """Note that instruction caches may hold lines of the pages with some numbers, though nobody may execute there."""
+    for page in range(first, end):
+        store32(m.ic_held + uint64(4 * page), np.uint32(m.ic_count + uint64(1)))
+
+
+@compiled
+def _note_change(m: Any, s: Any, row: Any, op: Any) -> None:
+    """Note a change of aliases or switches."""
+    m.generation += uint64(1)
+    first, size = page_index(s, int64(load64(row))), int64(load64(row + uint64(SIZE_AT)))
+    if m.filters and op == uint64(_UNMAP) and first >= 0:
+        hold_ic(m, first, first + (size >> PAGE_SHIFT))
+
+
+@compiled
 def _copy_row(m: Any, row: Any, at: Any, address: int, size: int, base: Any) -> None:
     """Add a row that is another one but for its range and its agent, with its instruction."""
     if m.count == uint64(ROWS + SPARE_ROWS):
@@ -72,7 +90,7 @@ def _keep_wanted(m: Any, s: Any, row: Any, at: Any, base: Any) -> None:
     address, size = int64(load64(row)), int64(load64(row + uint64(SIZE_AT)))
     op = load64(row + uint64(REST_AT)) >> uint64(OP_SHIFT) & uint64(OP_MASK)
     if op >= uint64(_FIRST_CHANGE):
-        m.generation += uint64(1)
+        _note_change(m, s, row, op)
     if size == 0 or op < uint64(_FIRST_CHANGE):
         if size == 0 or is_wanted(m, s, address):
             _copy_row(m, row, at, address, size, base)
@@ -113,11 +131,12 @@ def _move(m: Any, s: Any, agent_base: Any) -> None:
     unpack(s.events, s.count, rows, uint64(0))
     base = agent_base << uint64(AGENT_SHIFT)
     for index in range(s.count):
-        at = rows + uint64(index) * uint64(EVENT_SIZE) + uint64(REST_AT)
-        word = load64(at)
-        store64(at, word + base)
-        if (word >> uint64(OP_SHIFT)) & uint64(OP_MASK) >= uint64(_FIRST_CHANGE):
-            m.generation += uint64(1)
+        row = rows + uint64(index) * uint64(EVENT_SIZE)
+        word = load64(row + uint64(REST_AT))
+        store64(row + uint64(REST_AT), word + base)
+        op = (word >> uint64(OP_SHIFT)) & uint64(OP_MASK)
+        if op >= uint64(_FIRST_CHANGE):
+            _note_change(m, s, row, op)
     if m.instruction_rows:
         to = m.instruction_rows + m.count * uint64(INSTRUCTION_SIZE)
         for offset in range(0, s.count * uint64(INSTRUCTION_SIZE), 8):

@@ -134,6 +134,8 @@ class Watch:
                 clean=self._start in ("cold", "clean"),
             )
             reader.machine["line"], reader.machine["filters"] = self._line, not self._barriers
+            if self._start == "any":
+                reader.machine.hold_everything()
             if self._only:
                 reader.machine.want_only(self._only)
             try:

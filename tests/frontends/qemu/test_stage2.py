@@ -207,6 +207,82 @@ def test_changes_of_a_stage_2_and_a_vmid_that_is_used_again(qemu: list[str], tmp
     assert changes[-1].startswith("cpu0.dom1.2 fetch")
 
 
+OWN_LEVEL2, COPY = 0x18000, 0x19000
+RAM_AT = 0xC000_0000
+"""Where the guest maps the first 2 MiB of RAM in the tests below, by a table of its own in its fourth page."""
+
+
+@pytest.mark.parametrize("moves", [False, True])
+def test_a_table_of_a_guest_that_its_host_maps_later(qemu: list[str], tmp_path: Path, moves: bool) -> None:
+    """The guest links a table on a page that stage 2 does not map yet, as Linux 6.12 does for its device tree.
+
+    Or the host moves the table, between two stores of the guest's to it. The table is followed where it is.
+    """
+    link = code(mov(2, GUEST + 0x2000 + 8 * 3), mov(4, a64.table(GUEST + 0x3000)), store(4, 2), DSB)
+    fill = code(mov(2, GUEST + 0x3000), mov(4, a64.block(RAM)), store(4, 2), DSB)
+    reads = code(mov(2, RAM_AT + DATA + 0x2000 - RAM), ldr(4, 2), off(call=a64.SMC))
+    maps = put(3, leaf(RAM + (COPY if moves else OWN_LEVEL2)))
+    at_el2 = code(
+        put(4, leaf(DATA + 0x3000)),
+        *(code(put(3, 0), mov(3, GUEST + 0x3000 >> 12), maintain("tlbi ipas2e1is", 3), DSB) for _ in range(moves)),
+        maps, ERET,
+    )  # fmt: skip
+    guest = code(OWN_MMU_ON, link, a64.HVC, fill, ISB, reads)
+    first = code(mov(1, RAM + VECTORS), msr("vbar_el2", 1), enter(VM))
+    more = {
+        **stage2(NORMAL_WB),
+        STAGE2_LEVEL1: a64.words(
+            {1: a64.table(RAM + STAGE2_LEVEL2 + 0x8000), 2: a64.table(RAM + STAGE2_LEVEL2)}
+        ),
+        STAGE2_LEVEL2 + 0x8000: a64.words({0: leaf(RAM) & ~2}),
+        VECTORS + 0x400: a64.bytes_of(at_el2),
+    }
+    entries = {index: leaf(place) for index, place in enumerate((SECOND, DATA, RAM + OWN_LEVEL1))}
+    more[STAGE2_LEVEL3] = a64.words({**entries, **({3: leaf(RAM + OWN_LEVEL2)} if moves else {})})
+    file = write_program(tmp_path / "program", first, guest, more=more)
+    events = [
+        each for each in events_of(words_of(qemu, file), start="cold") if each.startswith("cpu0.vmid5 ")
+    ]
+    table = RAM + (COPY if moves else OWN_LEVEL2)
+    written, read = (
+        events.index(each)
+        for each in (f"cpu0.vmid5 write {table:#x} 8", f"cpu0.vmid5 read {DATA + 0x2000:#x} 8")
+    )
+    pieces = [each.split()[2:4] for each in of(events[written:read], "map")]
+    ranges = [(int(address, 0), int(size, 0)) for address, size in pieces]
+    assert any(at <= DATA + 0x2000 < at + size for at, size in ranges), events[written : read + 1]
+
+
+NXS = 1 << 12
+"""The bit of CRn that TLBI ...nXS has (Arm ARM DDI 0487 C5.5)."""
+
+
+@pytest.mark.parametrize("nxs", [0, NXS])
+@pytest.mark.parametrize("invalidation", ["tlbi ipas2e1is", "tlbi vmalls12e1is"])
+def test_a_host_with_vhe_invalidates_a_guests_tlb_with_its_stage_2_off(
+    qemu: list[str], tmp_path: Path, invalidation: str, nxs: int
+) -> None:
+    """It is of the VMID in VTTBR_EL2, with HCR_EL2.VM and TGE clear (Arm ARM DDI 0487 C5.5): so does Linux's KVM."""
+    hcr = {"host": RW | E2H | TGE, "invalidates": RW | E2H, "guest": RW | E2H | VM}
+    switch = {name: code(mov(1, value), msr("hcr_el2", 1), ISB) for name, value in hcr.items()}
+    operand = code(mov(3, GUEST + 0x1000 >> 12)) if "ipas2" in invalidation else []
+    invalidates = maintain(invalidation, 3 if operand else None)
+    at_el2 = code(
+        switch["host"], put(1, 0), operand, switch["invalidates"],
+        invalidates._replace(word=invalidates.word | nxs), DSB,
+        switch["host"], put(4, leaf(DATA + 0x2000)), switch["guest"], ERET,
+    )  # fmt: skip
+    first = code(mov(1, RAM + VECTORS), msr("vbar_el2", 1), enter(VM | E2H))
+    more = {**stage2(NORMAL_WB), VECTORS + 0x400: a64.bytes_of(at_el2)}
+    second = code(OWN_MMU_ON, a64.HVC, off(call=a64.SMC))
+    file = write_program(tmp_path / "program", first, second, more=more)
+    events = events_of(words_of(qemu, file, "max"), start="cold")
+    changes = [each for each in events if each.startswith(("cpu0.vmid5", "cpu0.el2 write"))]
+    kept = of(changes, "write", "map", "unmap")
+    removed = next(at for at, each in enumerate(kept) if f"write {RAM + STAGE2_LEVEL3 + 8:#x} 8" in each)
+    assert kept[removed + 1] == f"cpu0.vmid5 unmap {DATA:#x} 0x1000", kept[removed:]
+
+
 def test_el2_with_vhe_has_two_ranges_of_addresses(qemu: list[str], tmp_path: Path) -> None:
     """With E2H, TCR_EL2 is like TCR_EL1; with TGE, a TLBI of EL1 is one of EL2 (Arm ARM DDI 0487 D8.1, C5.5)."""
     upper = 0xFFFF_FFFF_0000_0000

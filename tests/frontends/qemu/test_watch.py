@@ -252,6 +252,20 @@ def test_only_a_range(qemu: list[str], tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(("never", "start", "told"), [(0, "cold", 3), (NEVER, "cold", 0), (NEVER, "any", 1)])
+def test_an_ic_of_all_lines_is_an_event_where_it_matters(
+    qemu: list[str], tmp_path: Path, never: int, start: str, told: int
+) -> None:
+    """It does for a page that is stored to before and after it, if an instruction cache may hold its lines."""
+    stores = [code(store(2, 2, 8 * index), maintain("ic ialluis")) for index in range(4)]
+    program = code(mmu_on(), mov(2, WINDOW), *stores, off())
+    pages = {0: a64.page(WINDOW, a64.WB, never)}
+    file = write_program(tmp_path / "program", program, pages=pages)
+    events = events_of(machine(qemu, file), start=start)
+    assert len(of(events, "ic ialluis")) == told
+    assert len([each for each in events if each.startswith("cpu0.el1 write")]) == 4
+
+
 def test_several_ranges_have_their_own_mappings_and_walks(qemu: list[str], tmp_path: Path) -> None:
     program = code(mmu_on(), mov(2, DATA), ldr(4, 2), mov(2, DATA + 0x5000), store(4, 2), off())
     file = write_program(tmp_path / "program", program)

@@ -634,10 +634,11 @@ static void on_execution(struct qemu_plugin_insn *insn, exec_callback callback, 
 static bool watch_a64(struct qemu_plugin_insn *insn, uint32_t word, struct place place)
 {
     if ((word & 0xfff80000) == 0xd5080000) {
-        unsigned operation = word >> 12 & 15;
-        if (operation == 7 || operation == 8)
-            on_execution(insn, on_system, CB_R_REGS, place,
-                         COLDLINE_KIND_SYSTEM | (uint64_t)(word >> 5 & 0x3fff) << 32, word & 31, ALWAYS);
+        unsigned operation = word >> 12 & 15, key = word >> 5 & 0x3fff;
+        if (operation == 9)             /* TLBI ...nXS is like TLBI: Arm ARM DDI 0487 C5.5 */
+            key ^= (8 ^ 9) << 7;
+        if (operation == 7 || operation == 8 || operation == 9)
+            on_execution(insn, on_system, CB_R_REGS, place, COLDLINE_KIND_SYSTEM | (uint64_t)key << 32, word & 31, ALWAYS);
         return true;
     }
     if (writes_watched(word)) {
