@@ -65,7 +65,7 @@ def run_boot(options: argparse.Namespace) -> int:
         if options.repair or injected is not None:
             most = max(most, FORMATS[DEFAULT].hazards if options.hazards is None else options.hazards)
         with Progress(not options.quiet) as progress:
-            kept = _kept_events(options, trial)
+            kept = _kept_events(options)
             memory = MemoryAtEnd() if symbols is not None and symbols.is_of_a_program else None
             judgement, outcome, checker = _judge(trial, options, outputs, most, progress, kept, memory)
             if memory is not None:
@@ -103,9 +103,9 @@ def run_boot(options: argparse.Namespace) -> int:
     return reviewed_status(report)
 
 
-def _kept_events(options: argparse.Namespace, trial: Trial) -> "KeptEvents | None":
+def _kept_events(options: argparse.Namespace) -> "KeptEvents | None":
     """Where the events are kept that repairs are searched in; None if they are not."""
-    if not options.repair or trial.order:
+    if not options.repair:
         return None
     from coldline.explain.selection import KeptEvents
 
