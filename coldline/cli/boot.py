@@ -11,12 +11,12 @@ from coldline import verdict
 from coldline.cli.added_operations import added_operations, additions_of, not_added
 from coldline.cli.guest_symbols import find_in_memory, symbols_of
 from coldline.cli.hosts import host_of, is_bare, strategy_of
-from coldline.cli.injecting import inject, injected_of
+from coldline.cli.injecting import inject, injected_of, missing_cause
 from coldline.cli.outputs import Outputs
 from coldline.cli.progress import Following, Progress
 from coldline.cli.repairing import repair_run
 from coldline.cli.reviewing import Reviewing, reviewed_status
-from coldline.cli.status import INTERRUPTED, complain
+from coldline.cli.status import ERROR, INTERRUPTED, complain
 from coldline.cli.trials import TrialRun, plan_guest, programs_of, trial_of
 from coldline.errors import RepeatError
 from coldline.events.interruptible import Interruptible
@@ -65,7 +65,7 @@ def run_boot(options: argparse.Namespace) -> int:
         if options.repair or injected is not None:
             most = max(most, FORMATS[DEFAULT].hazards if options.hazards is None else options.hazards)
         with Progress(not options.quiet) as progress:
-            kept = _kept_events(options, trial)
+            kept = _kept_events(options)
             memory = MemoryAtEnd() if symbols is not None and symbols.is_of_a_program else None
             judgement, outcome, checker = _judge(trial, options, outputs, most, progress, kept, memory)
             if memory is not None:
@@ -96,12 +96,16 @@ def run_boot(options: argparse.Namespace) -> int:
         complain("interrupted")
         return INTERRUPTED
     reviewing.finish()
+    missing = missing_cause(injected, judgement)
+    if missing is not None:
+        complain(missing)
+        return ERROR
     return reviewed_status(report)
 
 
-def _kept_events(options: argparse.Namespace, trial: Trial) -> "KeptEvents | None":
+def _kept_events(options: argparse.Namespace) -> "KeptEvents | None":
     """Where the events are kept that repairs are searched in; None if they are not."""
-    if not options.repair or trial.order:
+    if not options.repair:
         return None
     from coldline.explain.selection import KeptEvents
 

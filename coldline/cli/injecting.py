@@ -35,23 +35,24 @@ def injected_of(options: argparse.Namespace) -> int | None:
     raise UsageError(f"--inject takes the number of a cause, or all, not '{word}'")
 
 
+def missing_cause(wanted: int | None, judgement: Judgement) -> str | None:
+    """Say that there is no cause of the number that is wanted; None if there is, or none is wanted by its number."""
+    causes = len(group(judgement).causes)
+    if wanted is None or wanted <= causes:
+        return None
+    known = f"causes 1 to {causes}" if causes > 1 else "cause 1 alone" if causes else "no cause"
+    return f"--inject {wanted}: there is no cause {wanted}; the report has {known}"
+
+
 def inject(
     wanted: int | None, trial: "Trial", judgement: Judgement, progress: Progress
 ) -> "dict[int, Consequence]":
     """Run the guest with old bytes of the causes that are wanted; return what it did, by the number of the cause.
 
-    Raises
-    ------
-    UsageError
-        If there is no cause of that number.
+    A cause that does not exist is left out: `missing_cause` says so.
     """
-    if wanted is None:
-        return {}
     causes = group(judgement).causes
-    if wanted > len(causes):
-        known = f"1 to {len(causes)}" if len(causes) > 1 else "1" if causes else "none"
-        raise UsageError(f"--inject {wanted}: there is no such cause; known are: {known}")
-    if not causes:
+    if wanted is None or not causes or wanted > len(causes):
         return {}
     from coldline.consequence.rerun import consequences
     from coldline.consequence.result import Consequence

@@ -10,6 +10,7 @@ from coldline.events import Op
 from coldline.events.batch import Batch
 from coldline.events.footprints import starts_of
 from coldline.events.source import Sink
+from coldline.explain.repeated_barriers import RepeatedBarriers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,6 +36,18 @@ class Part(NamedTuple):
 
     batch: Batch
     numbers: "NDArray[np.int64]"
+
+    def only(self, chosen: "NDArray[np.bool_]") -> "Part":
+        """The events that are chosen, by a mask."""
+        instructions = self.batch.instructions
+        return Part(
+            Batch(
+                self.batch.agents,
+                self.batch.rows[chosen],
+                instructions=None if instructions is None else instructions[chosen],
+            ),
+            self.numbers[chosen],
+        )
 
 
 class Selection:
@@ -83,7 +96,7 @@ class KeptEvents:
     """The events of a run that may concern some lines, as a `Source` of their own.
 
     Nothing else that happens to these lines is missing, so a check of these events finds of the lines what a check of
-    the run finds. Events have other numbers here than in the run.
+    the run finds. Events have other numbers here than in the run. Barriers that change nothing are not kept.
 
     Parameters
     ----------
@@ -109,6 +122,7 @@ class KeptEvents:
         self._events = 0
         self._numbers: NDArray[np.int64] | None = None
         self._first: list[int] = []
+        self._barriers = RepeatedBarriers()
 
     @property
     def complete(self) -> bool:
@@ -122,6 +136,9 @@ class KeptEvents:
 
     def keep(self, part: Part, batch: Batch, first: int) -> None:
         """Keep some events of a batch whose first event has number `first`."""
+        left = self._barriers.left(part.batch.rows, part.batch.agents)
+        if not left.all():
+            part = part.only(left)
         self._events += len(part.numbers)
         if self._events > self._most:
             self.parts, self._fetches = [], []

@@ -41,14 +41,13 @@ class KeptSearch:
         self._checker = checked(kept, profile, distinct=True)
 
     def is_exact(self, whole: Checker, targets: Mapping[int, Target]) -> bool:
-        """Whether a check of the kept events finds of the targets' lines what the check of the whole run found."""
-        line = self._profile.line
-        spans = [target.lines(line) for target in targets.values()]
+        """Whether a check of the kept events finds of the hazards' lines what the check of the whole run found."""
+        lines = set().union(*(_lines_of(target, self._profile.line) for target in targets.values()))
         found = {
             (self._kept.number_of(number), kind, address, size)
-            for number, kind, address, size in _hazards(self._checker, spans)
+            for number, kind, address, size in _hazards(self._checker, lines)
         }
-        return found == _hazards(whole, spans)
+        return found == _hazards(whole, lines)
 
     def find(self, target: Target) -> Repairs:
         """Find the repairs of a cause; events have their numbers in the run."""
@@ -80,18 +79,23 @@ class KeptSearch:
 def _are_apart(target: Target, line: int) -> bool:
     """Whether there are lines between those of a target's hazards."""
     first, end = target.lines(line)
-    lines = {
+    return len(_lines_of(target, line)) * line < end - first
+
+
+def _lines_of(target: Target, line: int) -> set[int]:
+    """The lines of a target's hazards."""
+    return {
         base
         for entry in target.entries
         for base in range(entry.address - entry.address % line, entry.address + entry.size, line)
     }
-    return len(lines) * line < end - first
 
 
-def _hazards(checker: Checker, spans: list[tuple[int, int]]) -> Hazards:
-    """The hazards in some ranges of bytes."""
+def _hazards(checker: Checker, lines: set[int]) -> Hazards:
+    """The hazards in some lines."""
+    size = checker.profile.line
     return {
         (entry.number, entry.kind, entry.address, entry.size)
-        for entry in entries(checker.findings, checker.profile.line)
-        if any(low <= entry.address < high for low, high in spans)
+        for entry in entries(checker.findings, size)
+        if entry.address - entry.address % size in lines
     }

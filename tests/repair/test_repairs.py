@@ -6,19 +6,26 @@ import json
 import random
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from coldline.checker.checker import Checker
+from coldline.checker.state.findings import entries
+from coldline.cli.progress import Progress
+from coldline.cli.repairing import Repairing
 from coldline.corpus import CORPUS_FOLDER, Bug, Case, read_corpus
 from coldline.events import Op
 from coldline.events.batch import Batch
-from coldline.events.source import Batches
+from coldline.events.inserting import Insertion
+from coldline.events.source import Batches, Sink
 from coldline.first_pass import check
-from coldline.repair.proof import checked
+from coldline.repair.proof import Proof, checked
 from coldline.repair.repairs import find_repairs
 from coldline.repair.result import Place, Repairs, Target
 from coldline.report.causes import group
-from coldline.trace.text import TextReader
+from coldline.rules.profile import Profile
+from coldline.trace.text import TextReader, parse_event
 from coldline.trace_check import check_trace
 from coldline.verdict import judge
 from tests.helpers.checking import Found, check_text
@@ -287,6 +294,82 @@ def test_what_no_operation_repairs_is_said() -> None:
     ((_, repairs),) = repairs_of(text + "a read 0x1000 64\n")
     assert repairs.found == []
     assert repairs.remark == "no operation, and no pair of operations, is enough"
+
+
+# -- memory ----------------------------------------------------------------------------------------------------
+
+HEAD = """\
+a map 0x1000 0x2000 normal-wb
+n map 0x1000 0x2000 normal-nc
+a write 0x1000 8
+a write 0x2000 8
+n read 0x1000 8
+"""
+"""The last read is stale, and so is each read of 0x2000 by `n`."""
+
+BATCH = 10
+
+
+class Counted:
+    """Events in batches of `BATCH`, of which it counts those that it hands over."""
+
+    repeatable = True
+
+    def __init__(self, text: str) -> None:
+        self.events = [each.event for each in TextReader(io.StringIO(text))]
+        self.handed = 0
+
+    def run(self, sink: Sink, *, instructions: bool = False) -> None:
+        self.handed = 0
+        for first in range(0, len(self.events), BATCH):
+            self.handed += BATCH
+            sink(Batch.of(self.events[first : first + BATCH]))
+
+
+def proof_of(source: Counted) -> tuple[Proof, Target]:
+    checker = checked(source, Profile())
+    first = next(entries(checker.findings, 64))
+    return Proof(source, Profile(), checker), Target((first,))
+
+
+def put_before(number: int, event: str) -> list[Insertion]:
+    return [Insertion(parse_event(event.split(), frozenset(Op)), number)]
+
+
+def test_a_proof_keeps_no_more_hazards_than_a_batch_has() -> None:
+    source = Counted(HEAD + "n read 0x2000 8\n" * 1000)
+    proof, target = proof_of(source)
+    assert proof.holds(put_before(4, "a dc cvac 0x1000 8"), target)
+    assert source.handed >= len(source.events)
+    assert proof.kept <= BATCH
+
+
+def test_a_proof_ends_at_the_first_hazard_that_the_operation_makes() -> None:
+    source = Counted(HEAD + "a read 0x1000 8\n" * 1000)
+    proof, target = proof_of(source)
+    assert not proof.holds(put_before(3, "a dc ivac 0x1000 8"), target)
+    assert source.handed == BATCH
+    assert proof.kept <= BATCH
+
+
+def test_a_long_trace_has_each_kind_of_hazard_of_a_line_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Counted(HEAD + "n read 0x2000 8\n" * 100)
+    judgement = judge(check(source, Profile()), source, most=1, stories=1)
+    kept: list[int] = []
+
+    def counted(*arguments: Any, **options: Any) -> Checker:
+        checker = checked(*arguments, **options)
+        kept.append(len(checker.findings))
+        return checker
+
+    monkeypatch.setattr("coldline.repair.proof.checked", counted)
+    for long in (1000, 100):
+        monkeypatch.setattr("coldline.repair.repairs.LONG", long)
+        repairing = Repairing(Progress(False), "")
+        repairing(source, Profile(), judgement)
+        (repair, *_) = repairing.found[0].found
+        assert (str(repair.events[0]), repair.earliest) == ("a dc cvac 0x1000 64", (Place(4, 0),))
+    assert kept == [101, 2]
 
 
 # -- the command -----------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """``boot --inject``: what guests do with old bytes, which follows from their sources."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -83,15 +84,25 @@ def test_the_first_different_instruction_is_the_branch_not_taken(boot: Run) -> N
 def test_one_cause_is_named(boot: Run, cli: Cli) -> None:
     _, document = boot(*ARM64, "--inject", "2")
     assert ["consequence" in cause for cause in document["causes"]] == [False, True]
-    assert (
-        cli("boot", *ARM64, "--inject", "3").err
-        == "coldline: --inject 3: there is no such cause; known are: 1 to 2\n"
-    )
     for wrong in ("0", "-1", "x", "", "1.5"):
         found = cli("boot", *ARM64, f"--inject={wrong}")
         assert found.status == ERROR
         assert found.err == f"coldline: --inject takes the number of a cause, or all, not '{wrong}'\n"
     assert boot(*ARM64, "--strategy", "uncached", "--inject", "all")[0] in (COHERENT, HAZARD)
+
+
+@pytest.mark.parametrize(
+    ("words", "known"),
+    [((), "causes 1 to 2"), (("--strategy", "uncached"), "no cause")],
+)
+def test_a_cause_that_does_not_exist_is_an_error_after_the_report(
+    cli: Cli, words: tuple[str, ...], known: str
+) -> None:
+    found = cli("boot", *ARM64, *words, "--json", "--inject", "3")
+    assert found.status == ERROR
+    report, without = json.loads(found.out), json.loads(cli("boot", *ARM64, *words, "--json").out)
+    assert report | {"seconds": 0} == without | {"seconds": 0}
+    assert found.err == f"coldline: --inject 3: there is no cause 3; the report has {known}\n"
 
 
 def test_the_text_and_the_page_show_both_runs(cli: Cli, tmp_path: Path) -> None:

@@ -199,12 +199,14 @@ def test_the_block_of_an_event_is_known_across_batches(monkeypatch: pytest.Monke
     assert (found.pc, found.agent, found.fetch) == (0x4000_00C4, "guest", last)
 
 
+@pytest.mark.parametrize("order", ["--order", "--no-order"])
 @pytest.mark.parametrize("architecture", RACES)
 def test_a_long_run_is_repaired_by_one_more_run(
-    boot: Callable[..., tuple[int, Any]], monkeypatch: pytest.MonkeyPatch, architecture: str
+    boot: Callable[..., tuple[int, Any]], monkeypatch: pytest.MonkeyPatch, architecture: str, order: str
 ) -> None:
     """The repairs that are found, and the places of those that are tried, are those of a short run."""
-    _, one_by_one = boot(*RACES[architecture], "--repair")
+    words_of = (*RACES[architecture][:-1], order)
+    _, one_by_one = boot(*words_of, "--repair")
     monkeypatch.setattr(trial_repair, "AT_ONCE_FROM", 0)
     monkeypatch.setattr(words, "HIGH_WATER", 16)
     runs: list[Trial] = []
@@ -215,7 +217,7 @@ def test_a_long_run_is_repaired_by_one_more_run(
         return run(self, *arguments, **options)
 
     monkeypatch.setattr(Trial, "run", counted)
-    status, at_once = boot(*RACES[architecture], "--repair")
+    status, at_once = boot(*words_of, "--repair")
     assert (status, len(runs)) == (1, 3)  # the check, the stories, and the run with the repairs
     assert at_once["repaired"] == one_by_one["repaired"]
     for one, other in zip(at_once["causes"], one_by_one["causes"], strict=True):
