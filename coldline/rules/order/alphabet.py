@@ -204,6 +204,9 @@ NON_CACHEABLE = (
 )
 """The acts of cores past the caches."""
 
+BARRIERS = (Act.DSB, Act.DMB, Act.ISB, Act.DSB_NSH)
+"""The acts that say what is complete, or in order."""
+
 WRITES = (Act.WRITE, Act.WRITE_WT, Act.WRITE_NC, Act.SNOOPING_WRITE, Act.MASTER_WRITE)
 """The acts that write the byte."""
 
