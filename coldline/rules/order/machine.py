@@ -133,7 +133,7 @@ class OrderMachine:
     def _is_changed(self, state: int, barrier: OrderedLetter) -> bool:
         """Whether a barrier changes `state`: what it removes, or orders, nothing brings back but another prefetch."""
         members = self._states[state][1]
-        if self._image(members, barrier) == members:
+        if all(self._image_of(number, barrier) == {number} for number in members):
             return False
         return barrier.act is not Act.ISB or self.step(state, barrier) != state
 
@@ -157,11 +157,19 @@ class OrderMachine:
             return frozenset().union(*(self._image(members, each) for each in letter.each))
         known = self._images.setdefault(letter, {})
         for number in members - known.keys():
+            self._image_of(number, letter)
+        return frozenset().union(*map(known.__getitem__, members))
+
+    def _image_of(self, number: int, letter: OrderedLetter) -> Members:
+        """The microstates that an event of one act may lead to from one of them."""
+        known = self._images.setdefault(letter, {})
+        found = known.get(number)
+        if found is None:
             after = outcomes(
                 self._microstates[number], letter, self._profile, barriers=self._barriers, owners=self._owners
             )
-            known[number] = frozenset(map(self._number, after))
-        return frozenset().union(*map(known.__getitem__, members))
+            found = known[number] = frozenset(map(self._number, after))
+        return found
 
     def _closure(self, members: Members, possible: Possible) -> Members:
         """The microstates that any number of steps leads to from any of some, with those that add nothing to them."""
