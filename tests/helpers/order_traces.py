@@ -214,7 +214,7 @@ RIGHT = (
 """Idioms that are mostly right, if all is there and by whom it should."""
 
 
-class _Worder(_Drafter):
+class Worder(_Drafter):
     """Draws the events of a trace with masters, which are no agents of the drafter, and with what is no agent's."""
 
     def __init__(
@@ -224,7 +224,7 @@ class _Worder(_Drafter):
         order: bool,
         line: int,
         pages: tuple[int, int],
-        agents: str,
+        agents: Iterable[str],
         cores: dict[str, str],
         masters: dict[str, bool],
         zva: int,
@@ -391,7 +391,7 @@ def draw_worded(seed: int, *, least: int = 12, most: int = 25, order: float = 0.
             head.append(f"option {word} {' '.join(rng.sample(agents, rng.choice((1, len(agents)))))}")
     head[1:] = rng.sample(head[1:], len(head) - 1)  # head lines come in any order
     pages = rng.choice(LAYOUTS[:1] * 3 + LAYOUTS[1:])
-    drafter = _Worder(
+    drafter = Worder(
         rng,
         order=ordered,
         line=line,

@@ -5,6 +5,8 @@ Agents *w* and *t* map the page write-back and write-through, *n* non-cacheable,
 second core, and *d* is a master.
 """
 
+from coldline.rules.order.alphabet import Act
+
 X, Y, FAR, LINE, PAGE = "0x1000 8", "0x1008 8", "0x1010 8", "0x1000 64", "0x1000 0x1000"
 CORES = "core cpu0 n w t x z; core cpu1 b y"
 ORDER, AT_ONCE = f"version 2; option order; {CORES}", f"version 2; {CORES}"
@@ -54,12 +56,18 @@ OF_ROWS = {
     "AS_OTHER SNOOPING_WRITE": f"{AT_ONCE}; master d snoops; {N}; d write {Y}; n write {X}; n read {X}",
     "AS_FAR READ_OTHER": f"{ORDER}; option dmin 16; {W}; {N}; w read {FAR}; n write {X}; n dsb; n read {X}",
     "AS_FAR WRITE_OTHER": f"{ORDER}; option dmin 16; {W}; {N}; w write {FAR}; n write {X}; n dsb; n read {X}",
+    "AS_FAR WRITE_WT_OTHER": (
+        f"{ORDER}; option dmin 16; {PAST}; {T}; {CLEANED}; t write {FAR}; b read {X}; "
+        f"{N}; t write 0x1050 8; n write 0x1040 8; n dsb; n read 0x1040 8"
+    ),
     # polls, and what leaks by them
     "POLLS READ": f"{ORDER}; {PAST}; {CLEANED}; w poll {X}; b read {X}",
     "POLLS READ_NC": f"{AT_ONCE}; {W}; {N}; w read {X}; give {PAGE} b; n write {X}; {PAST}; b poll {X}",
     "POLLS READ_NC_MAY_HIT": (
         f"{AT_ONCE}; option nc-may-hit b; give {PAGE} b; {W}; w write {X}; {PAST}; b poll {X}"
     ),
+    "POLLS SNOOPING_READ": f"{AT_ONCE}; master d snoops; give {PAGE} d; {W}; w write {X}; d poll {X}",
+    "POLLS MASTER_READ": f"{AT_ONCE}; master d; {N}; d poll {X}; n write {X}; n walk {X} normal-wb",
     "AS_CHECKED WALK_NC_MAY_HIT": (
         f"{AT_ONCE}; option nc-may-hit n; {W}; {N}; w write {X}; w dc cvau {X}; n walk {X} normal-nc"
     ),
@@ -79,6 +87,10 @@ OF_ROWS = {
     # instruction caches by virtual address
     "LABELLED FETCH_BY": f"{MODIFIED}; x fetch {X}; x fetch {X}",
     "LABELLED FETCH_BY_OTHER": f"{MODIFIED}; x fetch {Y}; x fetch {X}",
+    "LABELLED FETCH_NC_HELD_BY": (
+        f"{ORDER}; option vipt; option nc-fetch-held; {W}; {NX}; w read {X}; w unmap {PAGE}; n write {X}; n dsb; "
+        f"n ic ialluis; n dsb; n isb; n fetch {X}; n fetch {X}"
+    ),
     "LABELLED_ACTS FETCH_NC_HELD": (
         f"{VIPT}; option nc-fetch-held; {W}; {NX}; w read {X}; n write {X}; n ic ialluis; n fetch {X}"
     ),
@@ -117,7 +129,42 @@ OF_ROWS = {
 }
 """By the name of a row's table and the row."""
 
+INSTEAD = {
+    "AS_FAR WRITE_WT_OTHER": Act.WRITE_OTHER,
+    "LABELLED FETCH_NC_HELD_BY": Act.FETCH_BY,
+}
+"""The row whose content takes the place of a row's, where that is not the next one's. The next ones come to the same:
+
+- `Act.READ_FAR` is `Act.WRITE_NC_OTHER` but for a copy in level 1. An alias is live that is write-through, so that
+  level 1 may be filled at any time, and drop the copy.
+- A pending operation on what one agent fetched takes effect at any time or never, which is a copy that is dropped or
+  stays.
+"""
+
+JUDGED = {
+    Act.READ: (f"{AT_ONCE}; {W}; w read {X}", "cacheable_reads"),
+    Act.READ_NC: (f"{AT_ONCE}; {N}; n read {X}", "other_reads"),
+    Act.READ_NC_MAY_HIT: (f"{AT_ONCE}; option nc-may-hit n; {N}; n read {X}", "other_reads"),
+    Act.WALK: (f"{AT_ONCE}; {W}; w walk {X} normal-wb", "cacheable_reads"),
+    Act.WALK_POU: (f"{AT_ONCE}; {W}; w walk {X} pou", "cacheable_reads"),
+    Act.WALK_NC: (f"{AT_ONCE}; {N}; n walk {X} normal-nc", "other_reads"),
+    Act.WALK_NC_MAY_HIT: (f"{AT_ONCE}; option nc-may-hit n; {N}; n walk {X} normal-nc", "other_reads"),
+    Act.FETCH: (f"{AT_ONCE}; {WX}; x fetch {X}", "cacheable_fetches"),
+    Act.FETCH_BY: (f"{VIPT}; {WX}; x fetch {X}", "cacheable_fetches"),
+    Act.FETCH_NC: (f"{AT_ONCE}; {NX}; n fetch {X}", "other_fetches"),
+    Act.FETCH_NC_HELD: (f"{AT_ONCE}; option nc-fetch-held; {NX}; n fetch {X}", "other_fetches"),
+    Act.FETCH_NC_HELD_BY: (f"{VIPT}; option nc-fetch-held; {NX}; n fetch {X}", "other_fetches"),
+    Act.SNOOPING_READ: (f"{AT_ONCE}; master d snoops; d read {X}", "cacheable_reads"),
+    Act.MASTER_READ: (f"{AT_ONCE}; master d; d read {X}", "other_reads"),
+}
+"""A trace with one checked access of each act, and what a report counts it as."""
+
 
 def trace_of(row: str) -> str:
     """The trace of a row."""
-    return "".join(f"{line.strip()}\n" for line in OF_ROWS[row].split(";"))
+    return in_lines(OF_ROWS[row])
+
+
+def in_lines(events: str) -> str:
+    """A trace of events that end with semicolons."""
+    return "".join(f"{line.strip()}\n" for line in events.split(";"))

@@ -121,12 +121,13 @@ def test_other_bytes_are_refused_or_have_only_what_there_is() -> None:
         assert all(number in every for _, members in found.states for number in members)
         assert all(state in states and after in states for (state, _), after in found.steps.items())
         assert all(state in states for state, _ in found.hazards)
+        assert all(state in states for state in found.barriers)
     assert refused > 75
 
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"{}", b"[]", b"7", b"\xff", b"[" * 100_000, b"[[],[],[],[],[],[],[],[]]", b"[1,2,3,4,5,6,7]"],
+    [b"", b"{}", b"[]", b"7", b"\xff", b"[" * 100_000, b"[[],[],[],[],[],[],[],[],[]]", b"[1,2,3,4,5,6,7,8]"],
 )
 def test_what_is_nothing_of_the_kind_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="not the states of an automaton"):

@@ -11,20 +11,21 @@ from typing import Any
 
 import pytest
 
+from coldline.checker.coverage import Coverage
 from coldline.errors import TraceError
 from coldline.rules import automaton
 from coldline.rules.order import machine, virtual_caches
-from coldline.rules.order.alphabet import Act
+from coldline.rules.order.alphabet import CHECKED, UNORDERED, Act
 from coldline.rules.order.at_once import AT_ONCE
 from coldline.rules.order.effects import ORDERED_EFFECTS
 from coldline.support import cache_folder
-from tests.helpers.checking import check_text
+from tests.helpers.checking import check_text, checker_of
 from tests.oracles import explorer, order_explorer
-from tests.rules.row_traces import OF_ROWS, trace_of
+from tests.rules.row_traces import INSTEAD, JUDGED, OF_ROWS, in_lines, trace_of
 
 TABLES = {
     "coldline.rules.alphabet": ("OTHER", "PERHAPS"),
-    "coldline.rules.order.alphabet": ("AS_OTHER", "AS_FAR", "POLLS", "AS_CHECKED", "UNORDERED"),
+    "coldline.rules.order.alphabet": ("AS_OTHER", "AS_FAR", "POLLS", "AS_CHECKED"),
     "coldline.rules.order.virtual_caches": ("LABELLED", "LABELLED_AT_ONCE"),
     "coldline.rules.order.maintenance_queue": ("_STRENGTH",),
     "coldline.checker.state.letters": (
@@ -94,13 +95,26 @@ def test_a_trace_shows_each_row(module: str, table: str, row: Any, monkeypatch: 
     as_it_is = found_in(text)
     same = is_same if table in OF_OTHER_BYTES else operator.eq
     names = list(rows)
-    at = names.index(row)
-    others = [rows[each] for each in (*names[at + 1 :], *names[:at]) if not same(rows[each], rows[row])]
+    at = names.index(INSTEAD.get(name, row))
+    others = [rows[names[at]]] if name in INSTEAD else []
+    others += [rows[each] for each in (*names[at + 1 :], *names[:at]) if not same(rows[each], rows[row])]
     if others and rows[row] is not None:
         monkeypatch.setitem(rows, row, others[0])
     else:
         monkeypatch.delitem(rows, row)
     assert found_in(text) != as_it_is
+
+
+def test_each_checked_act_is_counted() -> None:
+    assert set(JUDGED) == set(UNORDERED) == set(CHECKED)
+
+
+@pytest.mark.parametrize("act", JUDGED, ids=lambda act: act.name)
+def test_a_report_counts_each_act(act: Act) -> None:
+    """By ``docs/reference/boot.md``: no other row's letter is counted like that, or it is the same letter."""
+    text, kind = JUDGED[act]
+    counts = dict.fromkeys(("cacheable_reads", "other_reads", "cacheable_fetches", "other_fetches"), 0)
+    assert checker_of(in_lines(text)).coverage == Coverage(**{**counts, kind: 1})
 
 
 @pytest.mark.parametrize("row", OF_ROWS)

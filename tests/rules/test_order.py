@@ -15,10 +15,11 @@ from coldline.checker.state.learned_tables import MOST_LETTERS, LearnedTables
 from coldline.errors import TraceError
 from coldline.rules import line_rules
 from coldline.rules.order import machine
-from coldline.rules.order.alphabet import CHECKED, Act, OrderedLetter, Possible
+from coldline.rules.order.alphabet import BARRIERS, CHECKED, Act, OrderedLetter, Possible
 from coldline.rules.order.at_once import AT_ONCE
 from coldline.rules.order.cores import CoreEvent, CoresMachine, Speculation
 from coldline.rules.order.effects import ORDERED_EFFECTS, OrderedEffect
+from coldline.rules.order.machine import OrderMachine
 from coldline.rules.order.microstate import NOTHING, OrderedMicrostate
 from coldline.rules.order.ordering import CoreAgents, Ordering
 from coldline.rules.order.owners import OWNERS_ORDERED
@@ -412,6 +413,30 @@ def test_the_order_in_which_letters_are_learned_does_not_matter(seed: int) -> No
     again = learned([])
     assert [findings(again, word) for word in reversed(words)] == found[0][::-1]
     assert again.unsettled.sum() == tables[0].unsettled.sum() > 0
+
+
+@pytest.mark.parametrize("owners", [False, True], ids=["freshness", "owners"])
+def test_the_barriers_that_change_a_state_are_those_that_lead_to_another(owners: bool) -> None:
+    rng = random.Random(0)
+    order = OrderMachine(Profile(), barriers=True, owners=owners)
+    events = [OrderedLetter(act, core) for core in (0, 1, 2) for act in ORDERED_EFFECTS]
+    fetches = Possible(True, True, True, prefetch=True, prefetch_past=True)
+    state, changing = order.start([OrderedMicrostate()]), set[Act]()
+    for number in range(200):
+        if number % 4 == 0:  # so that not too much is pending
+            for core in (0, 1, 2):
+                state = order.step(state, OrderedLetter(Act.DSB, core))
+        speculation = rng.choice((Possible(), Possible(True), fetches))
+        state = order.step(state, speculation if rng.random() < 0.05 else rng.choice(events))
+        changed = {
+            act
+            for act in BARRIERS
+            for core in (0, 1, 2)
+            if order.step(state, OrderedLetter(act, core)) != state
+        }
+        assert order.barriers_that_change(state) == changed
+        changing |= changed
+    assert changing == set(BARRIERS)
 
 
 def test_a_byte_in_too_many_states_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

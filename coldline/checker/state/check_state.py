@@ -66,7 +66,7 @@ class CheckState:
             self.warnings.append(warning)
 
     def taken_as(self, letter: Letter) -> int:
-        """How many accesses were taken that would be `letter` if everything took effect at once."""
+        """How many checked accesses were taken that would be `letter` if everything took effect at once."""
         rows = np.flatnonzero(self.by_letter).tolist()
         return sum(int(self.by_letter[row]) for row in rows if self.lines.transitions.plain(row) is letter)
 

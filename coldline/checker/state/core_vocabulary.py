@@ -118,7 +118,10 @@ class ByCore:
         """See `Vocabulary.of_master`."""
         snoops = self._snoops[agent]
         acts = OF_MASTERS.get(op)
-        return None if snoops is None or acts is None else CoreEvent(acts[snoops], NO_CORE, owner)
+        if snoops is None or acts is None:
+            return None
+        act = acts[snoops]
+        return CoreEvent(POLLS[act] if op is Op.POLL else act, NO_CORE, owner)
 
     def gift(self) -> CoreEvent:
         """See `Vocabulary.gift`."""

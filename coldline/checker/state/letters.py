@@ -68,7 +68,10 @@ OF_MASTERS: dict[Op, tuple[Act, Act] | None] = {
     Op.UNMAP: None,
     Op.READ: (Act.MASTER_READ, Act.SNOOPING_READ),
     Op.WALK: (Act.MASTER_READ, Act.SNOOPING_READ),
-    Op.POLL: (Act.MASTER_POLL, Act.SNOOPING_POLL),
+    Op.POLL: (Act.MASTER_READ, Act.SNOOPING_READ),
     Op.WRITE: (Act.MASTER_WRITE, Act.SNOOPING_WRITE),
 }
-"""What a master does; for accesses, the acts of one that sees memory alone, and of one that sees the data caches."""
+"""What a master does; for accesses, the acts of one that sees memory alone, and of one that sees the data caches.
+
+A poll is the act that `POLLS` has for a read.
+"""

@@ -149,10 +149,19 @@ class Lines:
 
     def read(self, row: int, letter: int) -> Iterator[tuple[int, tuple[Badness, ...]]]:
         """Apply a checked letter to all lines of a row; yield the lines with hazards, and the hazards of each."""
-        for index in range(self.memory.lines_per_page):
-            bad = self.touch(row, index, letter, 0, self.size)
-            if bad:
-                yield index, bad
+        self.flush(row)
+        values = self.memory.row_values(row)
+        uniform = values < self.transitions.states
+        after, found = values.copy(), dict[int, tuple[Badness, ...]]()
+        for value in different(values[uniform]):  # all lines of one state do the same
+            lines = np.flatnonzero(values == value)
+            first = int(lines[0])
+            found |= dict.fromkeys(lines.tolist(), self.touch(row, first, letter, 0, self.size))
+            after[lines] = self.memory.value(row, first)
+        self.memory.set_row_values(row, after)
+        for index in np.flatnonzero(~uniform).tolist():
+            found[index] = self.touch(row, index, letter, 0, self.size)
+        yield from sorted((index, bad) for index, bad in found.items() if bad)
 
     def would_read(self, row: int, first: int, letter: int) -> Iterator[tuple[int, tuple[Badness, ...]]]:
         """The hazards of `letter`, after `first`, in the lines of a row; changes no state."""

@@ -204,33 +204,29 @@ NON_CACHEABLE = (
 )
 """The acts of cores past the caches."""
 
+BARRIERS = (Act.DSB, Act.DMB, Act.ISB, Act.DSB_NSH)
+"""The acts that say what is complete, or in order."""
+
 WRITES = (Act.WRITE, Act.WRITE_WT, Act.WRITE_NC, Act.SNOOPING_WRITE, Act.MASTER_WRITE)
 """The acts that write the byte."""
 
 UNORDERED = {
     Act.READ: Letter.READ_WB,
-    Act.READ_OTHER: Letter.READ_WB_OTHER,
     Act.READ_NC: Letter.READ_NC,
     Act.READ_NC_MAY_HIT: Letter.READ_NC,
     Act.WALK: Letter.READ_WB,
     Act.WALK_POU: Letter.READ_WB,
-    Act.WALK_OTHER: Letter.READ_WB_OTHER,
     Act.WALK_NC: Letter.READ_NC,
     Act.WALK_NC_MAY_HIT: Letter.READ_NC,
-    Act.WRITE: Letter.WRITE_WB,
-    Act.WRITE_OTHER: Letter.WRITE_WB_OTHER,
-    Act.WRITE_WT: Letter.WRITE_WT,
-    Act.WRITE_NC: Letter.WRITE_NC,
     Act.FETCH: Letter.FETCH_WB,
     Act.FETCH_BY: Letter.FETCH_WB,
-    Act.FETCH_OTHER: Letter.FETCH_WB_OTHER,
     Act.FETCH_NC: Letter.FETCH_NC,
     Act.FETCH_NC_HELD: Letter.FETCH_NC,
     Act.FETCH_NC_HELD_BY: Letter.FETCH_NC,
     Act.SNOOPING_READ: Letter.READ_WB,
     Act.MASTER_READ: Letter.READ_NC,
 }
-"""The letter of an act where everything takes effect at once."""
+"""The letter of each act of `CHECKED` where everything takes effect at once."""
 
 DATA_OPERATIONS = {
     Letter.DC_CVAC: (Act.DC_CVAC, Act.CACHEABLE_CVAC),

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from coldline.rules import line_rules
 from coldline.rules.alphabet import Letter
 from coldline.rules.microstate import Level
-from coldline.rules.order.alphabet import DATA_OPERATIONS, UNORDERED, Act
+from coldline.rules.order.alphabet import DATA_OPERATIONS, Act
 from coldline.rules.order.maintenance_queue import issued, without_needless
 from coldline.rules.order.masters import master_write, snooping_write, snooping_write_other
 from coldline.rules.order.microstate import (
@@ -42,9 +42,9 @@ def _nothing(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[Orde
     yield m
 
 
-def _allocate(act: Act) -> OrderedEffect:
+def _allocate(letter: Letter) -> OrderedEffect:
     """A cacheable access that may bring the line into a cache, and does not write the byte."""
-    effect = line_rules.EFFECTS[UNORDERED[act]]
+    effect = line_rules.EFFECTS[letter]
 
     def apply(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
         for line in effect(m.as_caches_see, profile):
@@ -188,27 +188,27 @@ def _isb(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedM
 
 
 ORDERED_EFFECTS: dict[Act, OrderedEffect] = {
-    Act.READ: _data_access(_allocate(Act.READ), cacheable=True),
-    Act.READ_OTHER: _data_access(_allocate(Act.READ_OTHER), cacheable=True, touches=False),
-    Act.READ_FAR: _data_access(_allocate(Act.READ_OTHER), touches=False),
+    Act.READ: _data_access(_allocate(Letter.READ_WB), cacheable=True),
+    Act.READ_OTHER: _data_access(_allocate(Letter.READ_WB_OTHER), cacheable=True, touches=False),
+    Act.READ_FAR: _data_access(_allocate(Letter.READ_WB_OTHER), touches=False),
     Act.READ_NC: _data_access(_nothing),
     Act.READ_NC_OTHER: _data_access(_nothing, touches=False),
     Act.READ_NC_MAY_HIT: _data_access(_nothing),
-    Act.WALK: _allocate(Act.WALK),
-    Act.WALK_OTHER: _allocate(Act.WALK_OTHER),
+    Act.WALK: _allocate(Letter.READ_WB),
+    Act.WALK_OTHER: _allocate(Letter.READ_WB_OTHER),
     Act.WALK_POU: _allocate_2,
     Act.WALK_POU_OTHER: _allocate_2,
     Act.WALK_NC: _nothing,
     Act.WALK_NC_MAY_HIT: _nothing,
     Act.WRITE: _data_access(_write, cacheable=True),
-    Act.WRITE_OTHER: _data_access(_allocate(Act.WRITE_OTHER), cacheable=True, touches=False),
-    Act.WRITE_FAR: _data_access(_allocate(Act.WRITE_OTHER), touches=False),
+    Act.WRITE_OTHER: _data_access(_allocate(Letter.WRITE_WB_OTHER), cacheable=True, touches=False),
+    Act.WRITE_FAR: _data_access(_allocate(Letter.WRITE_WB_OTHER), touches=False),
     Act.WRITE_WT: _data_access(_store(write_through=True), cacheable=True),
     Act.WRITE_WT_OTHER: _data_access(_nothing, cacheable=True, touches=False),
     Act.WRITE_NC: _data_access(_store(write_through=False)),
     Act.WRITE_NC_OTHER: _data_access(_nothing, touches=False),
-    Act.FETCH: by_own_core(_allocate(Act.FETCH)),
-    Act.FETCH_OTHER: by_own_core(_allocate(Act.FETCH_OTHER)),
+    Act.FETCH: by_own_core(_allocate(Letter.FETCH_WB)),
+    Act.FETCH_OTHER: by_own_core(_allocate(Letter.FETCH_WB_OTHER)),
     Act.FETCH_NC: _nothing,
     Act.FETCH_NC_HELD: by_own_core(_hold),
     **{
@@ -227,7 +227,7 @@ ORDERED_EFFECTS: dict[Act, OrderedEffect] = {
     Act.DMB: _dmb,
     Act.DSB_NSH: _dsb_nsh,
     Act.ISB: _isb,
-    Act.POLL: _data_access(_allocate(Act.READ), cacheable=True),
+    Act.POLL: _data_access(_allocate(Letter.READ_WB), cacheable=True),
     Act.POLL_NC: _data_access(_nothing),
     Act.POLL_NC_MAY_HIT: _data_access(_nothing),
     Act.SNOOPING_READ: _data_access(_nothing),

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from coldline.rules.alphabet import Letter
 from coldline.rules.line_rules import Hazard
 from coldline.rules.microstate import Level, Microstate
-from coldline.rules.order.alphabet import Act, OrderedLetter, Possible
+from coldline.rules.order.alphabet import BARRIERS, Act, OrderedLetter, Possible
 from coldline.rules.order.microstate import Maintenance, OrderedMicrostate, Pending, StoreInFlight
 
 Members = frozenset[int]
@@ -40,6 +40,8 @@ class Learned:
         The state after a state.
     hazards : dict of (int, OrderedLetter) to Hazard
         The hazards of a read in a state.
+    barriers : dict of int to frozenset of Act
+        The barriers by which some core changes a state.
     """
 
     def __init__(self) -> None:
@@ -47,12 +49,14 @@ class Learned:
         self.states: list[tuple[Possible, Members]] = []
         self.steps: dict[tuple[int, AnyStep], int] = {}
         self.hazards: dict[tuple[int, OrderedLetter], Hazard] = {}
+        self.barriers: dict[int, frozenset[Act]] = {}
 
     @property
     def size(self) -> int:
         """How many numbers it takes to write it, about."""
         members = sum(len(members) for _, members in self.states)
-        return members + 3 * (len(self.microstates) + len(self.steps) + len(self.hazards))
+        entries = (self.microstates, self.steps, self.hazards, self.barriers)
+        return members + 3 * sum(map(len, entries))
 
     def to_bytes(self) -> bytes:
         """The bytes that `from_bytes` reads."""
@@ -64,7 +68,8 @@ class Learned:
         states = [(letters.of(possible), sorted(members)) for possible, members in self.states]
         steps = [(state, letters.of(letter), after) for (state, letter), after in self.steps.items()]
         hazards = [(state, letters.of(letter), found) for (state, letter), found in self.hazards.items()]
-        parts = (lines.met, pending.met, letters.met, microstates, states, steps, hazards)
+        barriers = [(state, sorted(acts)) for state, acts in self.barriers.items()]
+        parts = (lines.met, pending.met, letters.met, microstates, states, steps, hazards, barriers)
         return json.dumps(parts, separators=(",", ":")).encode()
 
     @classmethod
@@ -83,7 +88,7 @@ class Learned:
 
     @classmethod
     def _of(cls, lines: Any, pending: Any, letters: Any, *rest: Any) -> "Learned":
-        microstates, states, steps, hazards = rest
+        microstates, states, steps, hazards, barriers = rest
         found = cls()
         line_at = _lookup(_line(*each) for each in lines)
         pending_at = _lookup(_pending(*each) for each in pending)
@@ -104,6 +109,8 @@ class Learned:
         for state, letter, hazard in hazards:
             event = _only(OrderedLetter, letter_at(letter))
             found.hazards[state_at(state), event] = hazard_at(hazard)
+        for state, acts in barriers:
+            found.barriers[state_at(state)] = frozenset(map(_barrier, acts))
         return found
 
 
@@ -158,6 +165,13 @@ def _letter(*parts: Any) -> AnyStep:
     return Possible._make(
         (*map(_flag, flags), *(tuple(map(_integer, labels)) for labels in (fetch_by, held_by)))
     )
+
+
+def _barrier(each: Any) -> Act:
+    act = Act(_integer(each))
+    if act not in BARRIERS:
+        raise ValueError("an act is no barrier")
+    return act
 
 
 def _only(kind: type[_T], each: object) -> _T:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from coldline.errors import TraceError
 from coldline.rules.line_rules import Hazard
-from coldline.rules.order.alphabet import Act, OrderedLetter, Possible
+from coldline.rules.order.alphabet import BARRIERS, Act, OrderedLetter, Possible
 from coldline.rules.order.indistinct import indistinct
 from coldline.rules.order.learned import Learned, Members
 from coldline.rules.order.microstate import OrderedMicrostate
@@ -68,14 +68,13 @@ class OrderMachine:
         self._hazards = leaks if owners else ordered_hazards
         learned = Learned() if learned is None else learned
         self._microstates, self._states = learned.microstates, learned.states
-        self._steps, self._found = learned.steps, learned.hazards
+        self._steps, self._found, self._changing = learned.steps, learned.hazards, learned.barriers
         self._numbers = {m: number for number, m in enumerate(self._microstates)}
         self._state_numbers = {state: number for number, state in enumerate(self._states)}
         self._successors: dict[Possible, dict[int, Members]] = {}
         self._images: dict[OrderedLetter, dict[int, Members]] = {}
         self._bad: dict[OrderedLetter, dict[int, Hazard]] = {}
-        self._changing: dict[int, frozenset[Act]] = {}
-        self._beside: dict[int, list[tuple[OrderedMicrostate, OrderedMicrostate | None]]] = {}
+        self._beside: dict[int, tuple[Members, dict[OrderedMicrostate, list[OrderedMicrostate]]]] = {}
 
     def __len__(self) -> int:
         return len(self._states)
@@ -126,10 +125,17 @@ class OrderMachine:
             cores = {core for m in self.microstates(state) for core, _ in m.pending}
             found = self._changing[state] = frozenset(
                 act
-                for act in (Act.DSB, Act.DMB, Act.ISB, Act.DSB_NSH)
-                if any(self.step(state, OrderedLetter(act, core)) != state for core in cores)
+                for act in BARRIERS
+                if any(self._is_changed(state, OrderedLetter(act, core)) for core in cores)
             )
         return found
+
+    def _is_changed(self, state: int, barrier: OrderedLetter) -> bool:
+        """Whether a barrier changes `state`: what it removes, or orders, nothing brings back but another prefetch."""
+        members = self._states[state][1]
+        if all(self._image_of(number, barrier) == {number} for number in members):
+            return False
+        return barrier.act is not Act.ISB or self.step(state, barrier) != state
 
     def _worked_out(self, state: int, letter: OrderedLetter) -> Hazard:
         """The hazards of a read that was not met before."""
@@ -151,11 +157,19 @@ class OrderMachine:
             return frozenset().union(*(self._image(members, each) for each in letter.each))
         known = self._images.setdefault(letter, {})
         for number in members - known.keys():
+            self._image_of(number, letter)
+        return frozenset().union(*map(known.__getitem__, members))
+
+    def _image_of(self, number: int, letter: OrderedLetter) -> Members:
+        """The microstates that an event of one act may lead to from one of them."""
+        known = self._images.setdefault(letter, {})
+        found = known.get(number)
+        if found is None:
             after = outcomes(
                 self._microstates[number], letter, self._profile, barriers=self._barriers, owners=self._owners
             )
-            known[number] = frozenset(map(self._number, after))
-        return frozenset().union(*map(known.__getitem__, members))
+            found = known[number] = frozenset(map(self._number, after))
+        return found
 
     def _closure(self, members: Members, possible: Possible) -> Members:
         """The microstates that any number of steps leads to from any of some, with those that add nothing to them."""
@@ -178,14 +192,25 @@ class OrderMachine:
         if not self._joins:
             return frozenset()
         for number in reached - self._beside.keys():
-            self._beside[number] = list(indistinct(self._microstates[number]))
-        added = {
-            other
-            for number in reached
-            for other, needed in self._beside[number]
-            if needed is None or self._numbers.get(needed) in reached
-        }
-        return frozenset(map(self._number, added)) - reached
+            self._beside[number] = self._beside_of(number)
+        added: set[int] = set()
+        for number in reached:
+            always, others = self._beside[number]
+            added |= always
+            for needed, others_of in others.items():
+                if self._numbers.get(needed) in reached:
+                    added.update(map(self._number, others_of))
+        return frozenset(added - reached)
+
+    def _beside_of(self, number: int) -> tuple[Members, dict[OrderedMicrostate, list[OrderedMicrostate]]]:
+        """What adds nothing beside a microstate: always, and by what else is needed for that."""
+        always, others = set(), dict[OrderedMicrostate, list[OrderedMicrostate]]()
+        for other, needed in indistinct(self._microstates[number]):
+            if needed is None:
+                always.add(self._number(other))
+            else:
+                others.setdefault(needed, []).append(other)
+        return frozenset(always), others
 
     def _number(self, m: OrderedMicrostate) -> int:
         number = self._numbers.setdefault(m, len(self._microstates))
