@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The survey of Debian's images: what is taken out of an image, what is to be fetched, the page."""
 
+import struct
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from testbed.packages import debian
 from testbed.survey.downloads import sizes_of
-from testbed.survey.images import device_tree_in
+from testbed.survey.images import Packages, device_tree_in, first_section, images_of
 from testbed.survey.page import page
 from tests.helpers.images import dtb
 
@@ -15,6 +20,45 @@ def test_the_tree_at_the_end_of_a_file() -> None:
     assert device_tree_in(code + tree + b"padding") == tree
     assert device_tree_in(code) is None
     assert device_tree_in(tree[:-1]) is None
+
+
+def test_a_raw_file_begins_at_the_first_section_of_the_first_segment(tmp_path: Path) -> None:
+    ident = b"\x7fELF\x01\x01\x01" + bytes(9)  # System V ABI: Elf32_Ehdr, Elf32_Shdr
+    header = struct.pack("<HHIIIIIHHHHHH", 3, 40, 1, 0x8000, 0, 52, 0, 52, 32, 0, 40, 5, 4)
+    rows = [  # name, type, flags, address, offset, size
+        (0, 0, 0, 0, 0, 0),
+        (1, 1, 6, 0x8000, 0, 0x100),
+        (1, 1, 6, 0x100, 0, 0x10),  # for another RAM, before the segment
+        (1, 1, 0, 0x4000, 0, 0x10),  # not loaded
+        (7, 3, 0, 0, 52 + 5 * 40, 17),
+    ]
+    sections = b"".join(struct.pack("<10I", *row, 0, 0, 0, 0) for row in rows)
+    (tmp_path / "uboot.elf").write_bytes(ident + header + sections + b"\0.text\0.shstrtab\0")
+    assert first_section(tmp_path / "uboot.elf", 0x1000) == 0x8000
+    assert first_section(tmp_path / "uboot.elf", 0) == 0x100
+
+
+def test_device_trees_of_a_kernel_are_in_its_package_or_in_another(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fetched = []
+
+    def packages(architecture: str, names: list[str], *, suite: str) -> dict[str, Path]:
+        fetched.append((architecture, suite, *names))
+        for name in names:
+            (tmp_path / name / "boot").mkdir(parents=True)
+            (tmp_path / name / "boot" / f"vmlinuz-{name.split('-', 2)[-1]}").touch()
+        return {name: tmp_path / name for name in names}
+
+    monkeypatch.setattr(debian, "packages", packages)
+    for kernel in ("linux-image-6.1.0-50-arm64", "linux-binary-7.2-arm64"):
+        (image,) = images_of("some", "arm64", Packages((kernel,), ()), tmp_path)
+        assert image.package == kernel
+    assert fetched == [
+        ("arm64", "some", "linux-image-6.1.0-50-arm64"),
+        ("arm64", "some", "linux-binary-7.2-arm64"),
+        ("arm64", "some", "linux-base-7.2-arm64"),
+    ]
 
 
 def test_what_packages_take() -> None:
