@@ -31,10 +31,11 @@ _HEAD: Final = """\
 
 What coldline says of the images in Debian's packages for arm64 and armhf: {cells:,} runs of {images} images, made by
 `scripts/survey` {dates}. Each run is an image on one host model, until it ends by itself, makes its first PSCI
-call (kernels) or has executed its number of instructions. `coldline watch` follows two cores under QEMU, until the
-kernel finds no root file system. [All results](survey.jsonl) are a JSON object in each line, with the package's
-SHA-256, the command line, the coverage, the causes and what the run cost; `scripts/survey -- --site DIR` shows each
-of them on [a page](../how-to/survey-images.md). A package that several suites have is run once, under the oldest.
+call (kernels) or has executed its number of instructions. `coldline watch` follows two cores under QEMU, until a
+kernel finds no root file system, or Xen no dom0. [All results](survey.jsonl) are a JSON object in each line, with
+the package's SHA-256, the command line, the coverage, the first hazard's cause and what the run cost;
+`scripts/survey -- --site DIR` shows each of them on [a page](../how-to/survey-images.md). A package that several
+suites have is run once, under the oldest.
 
 The tables count images by verdict. The kinds of hazards are those that at least one of these images has.
 

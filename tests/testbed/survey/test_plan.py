@@ -61,3 +61,19 @@ def test_kernels_are_run_on_every_host_by_every_strategy_and_firmware_once(tmp_p
     assert {cell.host for cell in firmware} == {"warm-reset", "clean-reset"}
     words = ("boot", "--bios", "taken/x", "--max-instructions", "9", "--host", "warm-reset")
     assert (firmware[0].image, firmware[0].words, firmware[0].timeout) == ("QEMU_EFI.fd", words, 7)
+
+
+def test_xen_for_arm32_is_watched(tmp_path: Path) -> None:
+    for name in ("xen", "qemu"):
+        (tmp_path / name).write_bytes(b"")
+    package = "xen-hypervisor-4.17-armhf_4.17.5-1_armhf"
+    xen = Image("bookworm", "armhf", package, "xen-4.17-armhf", ("{tree}/xen", "--el", "2"), tmp_path)
+    path = tmp_path / "plan.toml"
+    path.write_text(
+        plan([xen, xen], tmp_path, tmp_path, (str(tmp_path / "qemu"),), timeout=7, instructions=9)
+    )
+    (cell,) = read_plan(path)
+    assert (cell.image, cell.version, cell.host) == ("xen-4.17-armhf", "4.17.5-1", None)
+    assert cell.words[:3] == ("watch", "--", "qemu")
+    assert cell.words[-2:] == ("-kernel", "./xen")
+    assert "image" not in plan([xen], tmp_path, tmp_path, (), timeout=7, instructions=9)
