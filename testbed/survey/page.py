@@ -8,6 +8,7 @@ from statistics import median
 from typing import Any, Final
 
 from coldline.survey.shown import places, shown_cells, version_changes
+from testbed.survey.causes import causes_of, finding_of
 
 __all__ = ["page"]
 
@@ -57,6 +58,14 @@ _CHANGES_HEAD: Final = """
 
 """
 
+_CAUSES_HEAD: Final = """
+## Causes
+
+The cause of each run's first hazard, with what the guest does if it gets the old bytes, and what mends it.
+[Findings](../findings/index.md) has patches and proofs. What the builder or Xen leaves is no fault of the image.
+
+"""
+
 _STOPS_HEAD: Final = """
 ## Where runs stop without a verdict
 
@@ -88,6 +97,7 @@ def page(results: Iterable[Mapping[str, Any]]) -> str:
     for cell, row in zip(cells, rows, strict=True):
         cell["suite"], cell["project"] = _suite(row), _project(cell["group"])
         cell["poll"], cell["fault"] = row.get("poll"), row.get("fault")
+        cell["found"] = causes_of(row)
         if row["words"][0] == "watch":
             cell["host"] = _WATCHED
     dates = sorted({cell["date"] for cell in cells})
@@ -101,6 +111,8 @@ def page(results: Iterable[Mapping[str, Any]]) -> str:
     for project, mine in projects.items():
         note = f"{_NOTES[project]}\n\n" if project in _NOTES else ""
         text += f"\n## {project}\n\n{note}{_by_version(mine)}"
+    if any(cell["found"] for cell in cells):
+        text += _CAUSES_HEAD + _causes(cells)
     if changed := version_changes(cells):
         text += _CHANGES_HEAD + _changes(changed)
     if stopped := [cell for cell in cells if cell["state"] not in _JUDGED]:
@@ -190,6 +202,39 @@ def _changes(changes: Iterable[Mapping[str, Any]]) -> str:
         images = f"Linux, {_images(group)}" if change["after"]["project"] == "Linux" else _images(group)
         lines.append((images, *told, places(after for _, after in change["pairs"])))
     return _markdown(lines)
+
+
+def _causes(cells: Iterable[Mapping[str, Any]]) -> str:
+    """Return a row for each cause of a project's images on an architecture."""
+    found: dict[tuple[str, str], list[tuple[Mapping[str, Any], str]]] = defaultdict(list)
+    told = {}
+    for cell in cells:
+        project = f"{cell['project']}, {cell['group'].rpartition(', ')[2]}"
+        for cause in cell["found"]:
+            known = finding_of(project if cell["project"] == "Linux" else cell["project"], cause)
+            what = f"[{known.what}]({known.page})" if known else f"{cause.decider}; {cause.reader}"
+            found[project, what].append((cell, cause.kind))
+            told[project, what] = (known.consequence, known.repair) if known else ("", "")
+    lines: list[Sequence[str]] = [
+        ("Images", "Cause", "Kinds", "Versions", "Hosts", "Runs", "With the old bytes", "Repair")
+    ]
+    for (project, what), mine in found.items():
+        of_cause = {cell["number"]: cell for cell, _ in mine}.values()
+        versions = ", ".join(dict.fromkeys(cell["version"] for cell in of_cause))
+        kinds = ", ".join(sorted({kind for _, kind in mine}))
+        lines.append(
+            (project, what, kinds, versions, _hosts(of_cause), f"{len(of_cause):,}", *told[project, what])
+        )
+    return _markdown(lines)
+
+
+def _hosts(cells: Iterable[Mapping[str, Any]]) -> str:
+    """Return the hosts of cells, each with its strategies."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for cell in cells:
+        found[cell["host"]][cell["strategy"]] = None
+    named = ((host, ", ".join(filter(None, strategies))) for host, strategies in found.items())
+    return "; ".join(f"{host} by {some}" if some else host for host, some in named)
 
 
 def _verdict(cell: Mapping[str, Any]) -> str:
