@@ -2,10 +2,11 @@
 """The causes of a survey's hazards, without addresses, and the page, the consequence and the repair of each."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-__all__ = ["Cause", "Finding", "causes_of", "finding_of"]
+__all__ = ["Cause", "Finding", "cause_rows", "causes_of", "finding_of"]
 
 
 class Finding(NamedTuple):
@@ -145,6 +146,56 @@ def finding_of(project: str, cause: Cause) -> Finding | None:
         if of_project == project and kind in ("", cause.kind) and re.match(decider, cause.decider):
             return finding
     return None
+
+
+def cause_rows(cells: Iterable[Mapping[str, Any]]) -> list[Sequence[str]]:
+    """Return the rows of a table, its head first: one for each cause of a project's images on an architecture.
+
+    Parameters
+    ----------
+    cells : iterable of mapping
+        What `coldline.survey.shown.shown_cells` returns, each with its ``project`` and its `causes_of`, ``found``.
+    """
+    found: dict[tuple[str, str], list[tuple[Mapping[str, Any], str]]] = defaultdict(list)
+    told = {}
+    for cell in cells:
+        project = f"{cell['project']}, {_architecture(cell['group'])}"
+        for cause in cell["found"]:
+            known = finding_of(project if cell["project"] == "Linux" else cell["project"], cause)
+            what = (
+                f"[{known.what}]({known.page})"
+                if known
+                else f"not looked into: {cause.decider}, {cause.reader}"
+            )
+            found[project, what].append((cell, cause.kind))
+            told[project, what] = (known.consequence, known.repair) if known else ("", "")
+    lines: list[Sequence[str]] = [
+        ("Images", "Cause", "Kinds", "Versions", "Hosts", "Runs", "With the old bytes", "Repair")
+    ]
+    projects = [*dict.fromkeys(project for project, _ in found)]
+    for (project, what), mine in sorted(found.items(), key=lambda item: projects.index(item[0][0])):
+        of_cause = {cell["number"]: cell for cell, _ in mine}.values()
+        versions = ", ".join(dict.fromkeys(cell["version"] for cell in of_cause))
+        kinds = ", ".join(sorted({kind for _, kind in mine}))
+        lines.append(
+            (project, what, kinds, versions, _hosts(of_cause), f"{len(of_cause):,}", *told[project, what])
+        )
+    return lines
+
+
+def _hosts(cells: Iterable[Mapping[str, Any]]) -> str:
+    """Return the hosts of cells, each with its strategies."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for cell in cells:
+        found[cell["host"]][cell["strategy"]] = None
+    named = ((host, ", ".join(filter(None, strategies))) for host, strategies in found.items())
+    return "; ".join(f"{host} by {some}" if some else host for host, some in named)
+
+
+def _architecture(group: str) -> str:
+    """Return the architecture of a group of images, such as ``qemu-efi-arm, arm64`` of a package for all of them."""
+    name, _, suite = group.partition(", ")
+    return "armhf" if name == "qemu-efi-arm" else suite
 
 
 def _plain(place: str) -> str:

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any, Final
 
 from coldline.survey.shown import places, shown_cells, version_changes
-from testbed.survey.causes import causes_of, finding_of
+from testbed.survey.causes import cause_rows, causes_of
 
 __all__ = ["page"]
 
@@ -36,9 +36,12 @@ call (kernels) or has executed its number of instructions. `coldline watch` foll
 kernel finds no root file system, or Xen no dom0. [All results](survey.jsonl) are a JSON object in each line, with
 the package's SHA-256, the command line, the coverage, the first hazard's cause and what the run cost;
 `scripts/survey -- --site DIR` shows each of them on [a page](../how-to/survey-images.md). A package that several
-suites have is run once, under the oldest.
+suites have is run once, under the oldest. A verdict is about what its run has executed.
 
-The tables count images by verdict. The kinds of hazards are those that at least one of these images has.
+[Causes](#causes) says what goes wrong, what it leads to and what mends it; [what
+changed](#what-changed-between-versions), with which version it came or went. [Hosts and strategies](hosts.md)
+describes both. The tables count images by verdict. The kinds of hazards are those that at least one of these images
+has.
 
 """
 
@@ -46,7 +49,9 @@ _NOTES: Final = {
     "Linux": """\
 Each flavour on each host, by each strategy of the builder. Without a strategy there is no hypervisor: the image lies
 in memory as a boot loader or a reset leaves it. A kernel runs for 10 million instructions; by then it has all caches
-on.""",
+on:
+
+    coldline boot vmlinuz --until 10000000 --host HOST --strategy STRATEGY""",
     "U-Boot": """\
 A board's U-Boot is `u-boot.bin`, with `--load` and `--entry` as `uboot.elf` has them; its machine is a named one, or
 the device tree at the file's end (`--dtb-only`), with `--ram` of 512 MiB where that tree has none. With
@@ -112,7 +117,7 @@ def page(results: Iterable[Mapping[str, Any]]) -> str:
         note = f"{_NOTES[project]}\n\n" if project in _NOTES else ""
         text += f"\n## {project}\n\n{note}{_by_version(mine)}"
     if any(cell["found"] for cell in cells):
-        text += _CAUSES_HEAD + _causes(cells)
+        text += _CAUSES_HEAD + _markdown(cause_rows(cells))
     if changed := version_changes(cells):
         text += _CHANGES_HEAD + _changes(changed)
     if stopped := [cell for cell in cells if cell["state"] not in _JUDGED]:
@@ -202,39 +207,6 @@ def _changes(changes: Iterable[Mapping[str, Any]]) -> str:
         images = f"Linux, {_images(group)}" if change["after"]["project"] == "Linux" else _images(group)
         lines.append((images, *told, places(after for _, after in change["pairs"])))
     return _markdown(lines)
-
-
-def _causes(cells: Iterable[Mapping[str, Any]]) -> str:
-    """Return a row for each cause of a project's images on an architecture."""
-    found: dict[tuple[str, str], list[tuple[Mapping[str, Any], str]]] = defaultdict(list)
-    told = {}
-    for cell in cells:
-        project = f"{cell['project']}, {cell['group'].rpartition(', ')[2]}"
-        for cause in cell["found"]:
-            known = finding_of(project if cell["project"] == "Linux" else cell["project"], cause)
-            what = f"[{known.what}]({known.page})" if known else f"{cause.decider}; {cause.reader}"
-            found[project, what].append((cell, cause.kind))
-            told[project, what] = (known.consequence, known.repair) if known else ("", "")
-    lines: list[Sequence[str]] = [
-        ("Images", "Cause", "Kinds", "Versions", "Hosts", "Runs", "With the old bytes", "Repair")
-    ]
-    for (project, what), mine in found.items():
-        of_cause = {cell["number"]: cell for cell, _ in mine}.values()
-        versions = ", ".join(dict.fromkeys(cell["version"] for cell in of_cause))
-        kinds = ", ".join(sorted({kind for _, kind in mine}))
-        lines.append(
-            (project, what, kinds, versions, _hosts(of_cause), f"{len(of_cause):,}", *told[project, what])
-        )
-    return _markdown(lines)
-
-
-def _hosts(cells: Iterable[Mapping[str, Any]]) -> str:
-    """Return the hosts of cells, each with its strategies."""
-    found: dict[str, dict[str, None]] = defaultdict(dict)
-    for cell in cells:
-        found[cell["host"]][cell["strategy"]] = None
-    named = ((host, ", ".join(filter(None, strategies))) for host, strategies in found.items())
-    return "; ".join(f"{host} by {some}" if some else host for host, some in named)
 
 
 def _verdict(cell: Mapping[str, Any]) -> str:

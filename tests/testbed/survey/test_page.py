@@ -147,10 +147,10 @@ def test_the_cause_of_all_versions_is_one_row_with_its_repair() -> None:
     ]
     assert "(../findings/linux-arm64-early-stack.md)" in rows[0]
     assert rows[0].endswith("| the boot ends | invalidate the stack before its first use; a patch is built |")
-    assert (
-        rows[1]
-        == "| Linux, arm64 | guest dc ivac; final read | stale-read | 1 | kvm-arm64 by flush | 1 |  |  |"
+    assert rows[1].startswith(
+        "| Linux, arm64 | not looked into: guest dc ivac, final read | stale-read | 1 |"
     )
+    assert rows[1].endswith("| kvm-arm64 by flush | 1 |  |  |")
     assert "(../reference/watch.md#linux)" in rows[2]
 
 
