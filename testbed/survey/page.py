@@ -74,8 +74,8 @@ The cause of each run's first hazard, with what the guest does if it gets the ol
 _STOPS_HEAD: Final = """
 ## Where runs stop without a verdict
 
-A run that stops at a device says at which register, and which value it waits for. The console is the last line that
-it printed.
+A run that stops at a device says at which register, and which value it waits for. A loop without a register is code
+that goes on in place, as U-Boot's does after an error. The console is the last line that it printed.
 
 """
 
