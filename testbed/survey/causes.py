@@ -101,7 +101,7 @@ _RULES: Final[Sequence[tuple[str, str, str, Finding]]] = (
         "a DSB before the MMU is on; a patch is built",
     )),
     ("U-Boot", "lost-write", "guest write", Finding(
-        "its stack, with the MMU off, under dirty lines from before",
+        "its stack and data, with the MMU off, under dirty lines from before",
         f"{_RELOCATION}#what-happens",
         "not tried",
         "the earlier stage's: clean and invalidate the RAM that it has used",
@@ -128,7 +128,7 @@ _RULES: Final[Sequence[tuple[str, str, str, Finding]]] = (
 """Project, kind and the beginning of the decider of each. The first that fits counts.
 
 That they are the causes of U-Boot's boards and of the arm32 kernels was seen by the instruction at the decider of
-each of their results: the loop that copies, the store of a descriptor, a push."""
+their results: the loop that copies, the store of a descriptor; for all but some twenty of the lost writes, a push."""
 
 
 def causes_of(result: Mapping[str, Any]) -> Iterable[Cause]:
