@@ -20,7 +20,7 @@ from testbed.survey.page import page
 from testbed.survey.plan import plan
 from testbed.watched.qemu import watchable_qemu
 
-SUITES = ("bookworm", "bookworm-backports", "trixie", "unstable")
+SUITES = ("bookworm", "bookworm-backports", "trixie", "trixie-backports", "unstable")
 _INSTRUCTIONS = 60_000_000
 _REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference"
 
