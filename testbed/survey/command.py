@@ -39,8 +39,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _survey(options: argparse.Namespace) -> int:
-    suites = [*itertools.product(options.suites.split(","), ARCHITECTURES)]
-    names = {each: _chosen(packages_of(*each), options.package) for each in suites}
+    names = {}
+    for each in itertools.product(options.suites.split(","), ARCHITECTURES):
+        try:
+            names[each] = _chosen(packages_of(*each), options.package)
+        except apt.FetchError as error:
+            apt.say(f"left out: {error}")
+    if not names:
+        raise apt.FetchError("no suite is left")
     missing = [packages_to_fetch(*each, itertools.chain(*of_suite)) for each, of_suite in names.items()]
     if number := sum(map(len, missing)):
         size = sum(sum(each.values()) for each in missing)
