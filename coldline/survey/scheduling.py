@@ -92,6 +92,7 @@ def _client(distributed: Any, scheduler: str | None, jobs: int) -> Iterator[Any]
                     threads_per_worker=1,
                     processes=True,
                     dashboard_address=None,
+                    scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any free port, not 8787
                     memory_limit=0,
                     silence_logs=logging.CRITICAL,
                 )

@@ -20,7 +20,7 @@ from testbed.survey.page import page
 from testbed.survey.plan import plan
 from testbed.watched.qemu import watchable_qemu
 
-SUITES = ("bookworm", "bookworm-backports", "trixie", "unstable")
+SUITES = ("bookworm", "bookworm-backports", "trixie", "trixie-backports", "unstable")
 _INSTRUCTIONS = 60_000_000
 _REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference"
 
@@ -39,8 +39,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _survey(options: argparse.Namespace) -> int:
-    suites = [*itertools.product(options.suites.split(","), ARCHITECTURES)]
-    names = {each: _chosen(packages_of(*each), options.package) for each in suites}
+    names = {}
+    for each in itertools.product(options.suites.split(","), ARCHITECTURES):
+        try:
+            names[each] = _chosen(packages_of(*each), options.package)
+        except apt.FetchError as error:
+            apt.say(f"left out: {error}")
+    if not names:
+        raise apt.FetchError("no suite is left")
     missing = [packages_to_fetch(*each, itertools.chain(*of_suite)) for each, of_suite in names.items()]
     if number := sum(map(len, missing)):
         size = sum(sum(each.values()) for each in missing)

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Finds the images in Debian's packages, and how each is run.
 
-A board's U-Boot is the raw file ``u-boot.bin``, loaded where ``uboot.elf`` says that it belongs. Its machine is the
-device tree at the end of that file; trees in which U-Boot itself fills in the RAM's size get 512 MiB. All registers
-that coldline has no device for read as zero.
+A board's U-Boot is the raw file ``u-boot.bin``, loaded where the first section of ``uboot.elf`` belongs. Its machine
+is the device tree at the end of that file; trees in which U-Boot itself fills in the RAM's size get 512 MiB. All
+registers that coldline has no device for read as zero.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from elftools.common.utils import struct_parse
+from elftools.elf.constants import SH_FLAGS
+from elftools.elf.elffile import ELFFile
 
 from coldline.errors import ColdlineError
 from coldline.guest.tree_machine import describe_machine
@@ -150,6 +154,8 @@ def images_of(suite: str, architecture: str, names: Packages, work: Path) -> Ite
             if name in names.kernels:
                 path = kernel_file(tree, release_of(name))
                 kernels.append(tree)
+                if len(kernels) == 1:
+                    kernels += _trees_of(name, architecture, suite)
                 yield Image(suite, architecture, tree.name, release_of(name), (_in(tree, path),), tree)
                 continue
         except ColdlineError as error:
@@ -157,6 +163,12 @@ def images_of(suite: str, architecture: str, names: Packages, work: Path) -> Ite
             continue
         for image, words in _images_in(name, tree, work / suite / architecture, kernels):
             yield Image(suite, architecture, tree.name, image, words, tree)
+
+
+def _trees_of(kernel: str, architecture: str, suite: str) -> Iterable[Path]:
+    """Return the package with a kernel's device trees, where they are not in the kernel's own."""
+    base = kernel.replace("linux-binary-", "linux-base-", 1)
+    return debian.packages(architecture, [base], suite=suite).values() if base != kernel else ()
 
 
 def _images_in(
@@ -204,7 +216,7 @@ def _words_of_board(folder: Path, tree: Path, work: Path, kernels: list[Path]) -
     binary = next((file for file in files if file.exists()), folder / "uboot.elf")
     if folder.name.startswith("qemu"):
         return ("--bios", _in(tree, binary), "--arch", program.architecture)
-    base = program.pieces[0].address
+    base = first_section(folder / "uboot.elf", program.pieces[0].address)
     words = [_in(tree, binary), "--load", f"{base:#x}", "--entry", f"{program.entry:#x}"]
     words += ["--arch", program.architecture, *_DEVICES]
     ram = f"{base - base % _RAM_ALIGNMENT:#x},512M"
@@ -230,6 +242,22 @@ def _words_of_board(folder: Path, tree: Path, work: Path, kernels: list[Path]) -
     if on_chip is not None:
         return (*words, "--ram", ram, "--ram", on_chip)
     return tuple(words) if _has_ram(kept, described, program.entry) else (*words, "--ram", ram)
+
+
+def first_section(path: Path, segment: int) -> int:
+    """Return the address of the first section in the first segment of an ELF file, where its raw file begins.
+
+    The segment itself may begin before that, with the ELF header: a linker aligns it to the largest page.
+    """
+    with path.open("rb") as file:
+        elf = ELFFile(file)  # whose sections refuse those of a stripped file
+        places = (elf["e_shoff"] + number * elf["e_shentsize"] for number in range(elf.num_sections()))
+        headers = [struct_parse(elf.structs.Elf_Shdr, file, place) for place in places]
+    return min(
+        int(header["sh_addr"])
+        for header in headers
+        if header["sh_flags"] & SH_FLAGS.SHF_ALLOC and header["sh_size"] and header["sh_addr"] >= segment
+    )
 
 
 def _kept(work: Path, name: str, tree: bytes) -> Path:

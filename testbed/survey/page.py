@@ -8,6 +8,7 @@ from statistics import median
 from typing import Any, Final
 
 from coldline.survey.shown import places, shown_cells, version_changes
+from testbed.survey.causes import cause_rows, causes_of
 
 __all__ = ["page"]
 
@@ -31,12 +32,16 @@ _HEAD: Final = """\
 
 What coldline says of the images in Debian's packages for arm64 and armhf: {cells:,} runs of {images} images, made by
 `scripts/survey` {dates}. Each run is an image on one host model, until it ends by itself, makes its first PSCI
-call (kernels) or has executed its number of instructions. `coldline watch` follows two cores under QEMU, until the
-kernel finds no root file system. [All results](survey.jsonl) are a JSON object in each line, with the package's
-SHA-256, the command line, the coverage, the causes and what the run cost; `scripts/survey -- --site DIR` shows each
-of them on [a page](../how-to/survey-images.md). A package that several suites have is run once, under the oldest.
+call (kernels) or has executed its number of instructions. `coldline watch` follows two cores under QEMU, until a
+kernel finds no root file system, or Xen no dom0. [All results](survey.jsonl) are a JSON object in each line, with
+the package's SHA-256, the command line, the coverage, the first hazard's cause and what the run cost;
+`scripts/survey -- --site DIR` shows each of them on [a page](../how-to/survey-images.md). A package that several
+suites have is run once, under the oldest. A verdict is about what its run has executed.
 
-The tables count images by verdict. The kinds of hazards are those that at least one of these images has.
+[Causes](#causes) says what goes wrong, what it leads to and what mends it; [what
+changed](#what-changed-between-versions), with which version it came or went. [Hosts and strategies](hosts.md)
+describes both. The tables count images by verdict. The kinds of hazards are those that at least one of these images
+has.
 
 """
 
@@ -44,7 +49,9 @@ _NOTES: Final = {
     "Linux": """\
 Each flavour on each host, by each strategy of the builder. Without a strategy there is no hypervisor: the image lies
 in memory as a boot loader or a reset leaves it. A kernel runs for 10 million instructions; by then it has all caches
-on.""",
+on:
+
+    coldline boot vmlinuz --until 10000000 --host HOST --strategy STRATEGY""",
     "U-Boot": """\
 A board's U-Boot is `u-boot.bin`, with `--load` and `--entry` as `uboot.elf` has them; its machine is a named one, or
 the device tree at the file's end (`--dtb-only`), with `--ram` of 512 MiB where that tree has none. With
@@ -56,11 +63,19 @@ _CHANGES_HEAD: Final = """
 
 """
 
+_CAUSES_HEAD: Final = """
+## Causes
+
+The cause of each run's first hazard, with what the guest does if it gets the old bytes, and what mends it.
+[Findings](../findings/index.md) has patches and proofs. What the builder or Xen leaves is no fault of the image.
+
+"""
+
 _STOPS_HEAD: Final = """
 ## Where runs stop without a verdict
 
-A run that stops at a device says at which register, and which value it waits for. The console is the last line that
-it printed.
+A run that stops at a device says at which register, and which value it waits for. A loop without a register is code
+that goes on in place, as U-Boot's does after an error. The console is the last line that it printed.
 
 """
 
@@ -87,6 +102,7 @@ def page(results: Iterable[Mapping[str, Any]]) -> str:
     for cell, row in zip(cells, rows, strict=True):
         cell["suite"], cell["project"] = _suite(row), _project(cell["group"])
         cell["poll"], cell["fault"] = row.get("poll"), row.get("fault")
+        cell["found"] = causes_of(row)
         if row["words"][0] == "watch":
             cell["host"] = _WATCHED
     dates = sorted({cell["date"] for cell in cells})
@@ -100,6 +116,8 @@ def page(results: Iterable[Mapping[str, Any]]) -> str:
     for project, mine in projects.items():
         note = f"{_NOTES[project]}\n\n" if project in _NOTES else ""
         text += f"\n## {project}\n\n{note}{_by_version(mine)}"
+    if any(cell["found"] for cell in cells):
+        text += _CAUSES_HEAD + _markdown(cause_rows(cells))
     if changed := version_changes(cells):
         text += _CHANGES_HEAD + _changes(changed)
     if stopped := [cell for cell in cells if cell["state"] not in _JUDGED]:

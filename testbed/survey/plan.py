@@ -3,7 +3,8 @@
 
 Kernels are run on every hypervisor's host model by every strategy that it has, and on every host model without one;
 firmware on the latter, but a board's U-Boot, which an earlier stage starts, only on those with a boot loader. arm64
-kernels are also watched on two cores, until they have no root file system.
+kernels are also watched on two cores, until they have no root file system. Xen for arm32 starts in Hyp mode, so it is
+only watched, until it has no dom0.
 """
 
 import json
@@ -31,13 +32,19 @@ _RESETS: Final = tuple(name for name in _BARE if HOST_MODELS[name].builder_agent
 _LOADERS: Final = tuple(name for name in _BARE if name not in _RESETS)
 _KERNEL: Final = re.compile(r"linux-(?:image|binary)-")
 
-
 _MACHINE: Final = (
     *("-machine", "virt,gic-version=3,dtb-randomness=off", "-cpu", "cortex-a76", "-smp", "2", "-m", "256"),
     *("-icount", "shift=0,sleep=off", "-no-reboot", "-nodefaults", "-display", "none", "-serial", "null"),
     *("-append", "quiet panic=-1"),
 )
 """A Cortex-A76 has pages of 16 KiB, too."""
+
+_XEN_MACHINE: Final = (
+    *("-machine", "virt,virtualization=on,gic-version=2,dtb-randomness=off", "-cpu", "cortex-a15"),
+    *("-smp", "2", "-m", "256", "-icount", "shift=8,sleep=off", "-no-reboot"),
+    *("-nodefaults", "-display", "none", "-serial", "null"),
+)
+"""An instruction takes 256 ns, as Xen counts five seconds before it resets the machine."""
 
 
 def plan(
@@ -83,6 +90,11 @@ def _entries(image: Image, places: dict[str, str], qemu: Sequence[str]) -> Itera
         "origin": f"{image.suite} {image.package}.deb {debian.digest_of(image.tree)}".rstrip(),
         "options": words,
     }
+    if image.architecture == "armhf" and name.startswith("xen-hypervisor-"):
+        del entry["options"]
+        if qemu:
+            yield {**entry, "watch": [*qemu, *_XEN_MACHINE, "-kernel", words[0]]}
+        return
     if not _KERNEL.match(name):
         board = _LOADERS if name.startswith("u-boot-") else _BARE
         yield {**entry, "hosts": [*(_RESETS if "--bios" in words else board)]}

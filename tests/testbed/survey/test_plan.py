@@ -3,8 +3,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from coldline.survey.plan import read_plan
-from testbed.survey.images import Image
+from testbed.packages import apt
+from testbed.survey import command
+from testbed.survey.images import Image, Packages
 from testbed.survey.plan import plan
 
 
@@ -61,3 +65,47 @@ def test_kernels_are_run_on_every_host_by_every_strategy_and_firmware_once(tmp_p
     assert {cell.host for cell in firmware} == {"warm-reset", "clean-reset"}
     words = ("boot", "--bios", "taken/x", "--max-instructions", "9", "--host", "warm-reset")
     assert (firmware[0].image, firmware[0].words, firmware[0].timeout) == ("QEMU_EFI.fd", words, 7)
+
+
+def test_a_suite_that_cannot_be_had_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def packages_of(suite: str, architecture: str) -> Packages:
+        if suite == "old":
+            raise apt.FetchError(f"{suite} ({architecture}): mirror sync in progress")
+        return Packages((), ("u-boot-x",))
+
+    def images_of(suite: str, architecture: str, *_: object) -> list[Image]:
+        return [
+            Image(suite, architecture, f"u-boot-x_1_{architecture}", architecture, ("{tree}/x",), tmp_path)
+        ]
+
+    monkeypatch.setattr(command, "packages_of", packages_of)
+    monkeypatch.setattr(command, "images_of", images_of)
+    monkeypatch.setattr(command, "packages_to_fetch", lambda *_: {})
+    monkeypatch.setattr(command, "watchable_qemu", lambda: ("qemu",))
+    path = tmp_path / "plan.toml"
+    assert command.main(["--plan-only", "--plan", str(path), "--suites", "old,new"]) == 0
+    assert {cell.origin.split()[0] for cell in read_plan(path)} == {"new"}
+    said = capsys.readouterr().err
+    assert said.count("left out: old (arm64): mirror sync in progress\n") == 1
+    assert said.count("left out: ") == 2
+    assert command.main(["--plan-only", "--plan", str(path), "--suites", "old"]) == 2
+    assert "no suite is left" in capsys.readouterr().err
+    assert {cell.origin.split()[0] for cell in read_plan(path)} == {"new"}
+
+
+def test_xen_for_arm32_is_watched(tmp_path: Path) -> None:
+    for name in ("xen", "qemu"):
+        (tmp_path / name).write_bytes(b"")
+    package = "xen-hypervisor-4.17-armhf_4.17.5-1_armhf"
+    xen = Image("bookworm", "armhf", package, "xen-4.17-armhf", ("{tree}/xen", "--el", "2"), tmp_path)
+    path = tmp_path / "plan.toml"
+    path.write_text(
+        plan([xen, xen], tmp_path, tmp_path, (str(tmp_path / "qemu"),), timeout=7, instructions=9)
+    )
+    (cell,) = read_plan(path)
+    assert (cell.image, cell.version, cell.host) == ("xen-4.17-armhf", "4.17.5-1", None)
+    assert cell.words[:3] == ("watch", "--", "qemu")
+    assert cell.words[-2:] == ("-kernel", "./xen")
+    assert "image" not in plan([xen], tmp_path, tmp_path, (), timeout=7, instructions=9)
