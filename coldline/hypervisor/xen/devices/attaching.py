@@ -112,9 +112,11 @@ def _attach(bindings: "Bindings", device: XenDevice) -> None:
     words = ("online", "type_if=vif") if device.kind == "vif" else ("add",)
     with error_context(f"{what}: {script}"):
         status = bindings.scripts.run(script, words, environment)
+    # always read: an interrupt that came while the script ran is raised here
+    error = store.read(f"{device.backend_path}/hotplug-error") or b""
     if status:
-        said = (store.read(f"{device.backend_path}/hotplug-error") or b"").decode("utf-8", "replace")
-        raise HypervisorError(f"{what}: {script}: {' '.join(said.split()) or _ended(status)}")
+        said = " ".join(error.decode("utf-8", "replace").split())
+        raise HypervisorError(f"{what}: {script}: {said or _ended(status)}")
 
 
 def _ended(status: int) -> str:

@@ -241,6 +241,24 @@ def test_a_script_that_cannot_be_run(given: Given, monkeypatch: pytest.MonkeyPat
     assert (left(xen), xen.domains) == ([], {})
 
 
+def test_an_interrupt_while_the_last_script_runs(given: Given) -> None:
+    """It undoes the build, also if the guest stays paused, so that nothing follows."""
+    xen = FakeXen()
+    run = xen.scripts.run
+
+    def interrupted(script: str, words: Sequence[str], environment: Mapping[str, str]) -> int:
+        if words[0] == "add":
+            signal.raise_signal(signal.SIGINT)
+        return run(script, words, environment)
+
+    xen.scripts.run = interrupted  # type: ignore[method-assign]
+    options = given.options(given.a_disk())
+    options.paused = True
+    with pytest.raises(KeyboardInterrupt), interrupts_between_calls(xen) as held:
+        create(options, held)
+    assert (left(xen), xen.domains) == ([], {})
+
+
 def test_a_script_that_has_gone(given: Given, monkeypatch: pytest.MonkeyPatch) -> None:
     xen = FakeXen()
     domain = given.guest(xen, given.a_disk())
