@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from coldline.builder import build_domain, strategy_for
-from coldline.errors import UsageError
+from coldline.errors import HypervisorError, UsageError
 from coldline.guest import GuestOptions, Plan, XenPlatform, make_plan
 from coldline.hypervisor.xen.bindings.protocols import Bindings
 from coldline.hypervisor.xen.boot_pages import set_up_domain
@@ -115,8 +115,11 @@ def launch(
         before_start()
         if not wanted.paused:
             host.unpause(domain)
-    except BaseException:
-        host.destroy(domain)
+    except BaseException as error:
+        try:
+            host.destroy(domain)
+        except HypervisorError as second:
+            raise HypervisorError(f"{error}; then it could not be destroyed: {second}") from error
         raise
     return domain
 

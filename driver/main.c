@@ -397,15 +397,24 @@ static struct miscdevice coldline_device = {
 
 static int __init coldline_init(void)
 {
+	int rc;
+
 	if (!xen_initial_domain())
 		return -ENODEV;
-	return misc_register(&coldline_device);
+	rc = coldline_pages_init();
+	if (rc)
+		return rc;
+	rc = misc_register(&coldline_device);
+	if (rc)
+		coldline_pages_exit();
+	return rc;
 }
 module_init(coldline_init);
 
 static void __exit coldline_exit(void)
 {
 	misc_deregister(&coldline_device);
+	coldline_pages_exit();
 }
 module_exit(coldline_exit);
 

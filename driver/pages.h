@@ -6,8 +6,7 @@
  * privcmd. To take one from the balloon and return it takes as long as to
  * map a frame, so each open file keeps some for its next mapping. A page from
  * the balloon costs dom0 a page of memory, so fewer are kept when memory is
- * scarce. There is no shrinker: returning pages to the balloon takes its lock,
- * with which the kernel may be waiting for that very shrinker.
+ * scarce, and a shrinker returns those that are kept.
  */
 #ifndef COLDLINE_PAGES_H
 #define COLDLINE_PAGES_H
@@ -18,6 +17,20 @@
 #define COLDLINE_KEPT	1024
 
 struct coldline_pages;
+
+/**
+ * coldline_pages_init - begin to return kept pages when memory is scarce
+ *
+ * Return: 0, or a negative errno.
+ */
+int coldline_pages_init(void);
+
+/**
+ * coldline_pages_exit - end what coldline_pages_init() began
+ *
+ * There must be no cache any more.
+ */
+void coldline_pages_exit(void);
 
 /**
  * coldline_pages_new - make the cache of an open file

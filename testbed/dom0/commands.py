@@ -18,4 +18,6 @@ def good(*words: str) -> str:
 
 
 def xl(*words: str) -> str:
-    return subprocess.run(["xl", *words], capture_output=True, text=True, check=True).stdout
+    done = subprocess.run(["xl", *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (words, done.returncode, done.stderr)
+    return done.stdout

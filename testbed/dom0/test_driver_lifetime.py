@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,7 @@ from testbed.dom0.domains import Domain, Xen
 from testbed.dom0.memory import accounted
 from testbed.dom0.refusals import error_of
 
+DROP_CACHES = Path("/proc/sys/vm/drop_caches")
 MREMAP_MAYMOVE, MREMAP_FIXED, MREMAP_DONTUNMAP = 1, 2, 4
 MADV_DONTNEED, MADV_DOFORK, MADV_REMOVE = 4, 11, 9
 
@@ -180,6 +182,22 @@ def test_what_a_file_keeps_has_a_bound(whole: tuple[int, int], domain: Domain) -
     assert accounted() == less(whole, kept + 64), "each file keeps its own"
     elsewhere.close()
     assert accounted() == less(whole, kept)
+    opened.close()
+
+
+def test_kept_pages_go_back_when_memory_is_wanted(whole: tuple[int, int], domain: Domain) -> None:
+    """The kernel asks every shrinker; pages that cost no memory stay."""
+    opened = device.Device()
+    kept = opened.features().kept_frames
+    device.unmap(opened.map(domain.number, domain.frames * (kept // 64), ATTR_NORMAL_NC), kept)
+    assert accounted() == less(whole, kept)
+    DROP_CACHES.write_text("2\n")
+    end = time.monotonic() + 20
+    while accounted() != whole and time.monotonic() < end:
+        pass
+    assert accounted() == whole
+    device.unmap(opened.map(domain.number, domain.frames, ATTR_NORMAL_NC), 64)
+    assert accounted() == less(whole, 64), "it keeps pages again"
     opened.close()
 
 

@@ -10,8 +10,8 @@ from coldline.cli.arguments.values import (
 )
 
 
-def add_guest(parser: argparse.ArgumentParser) -> None:
-    """Add the options that describe the guest to build."""
+def add_guest(parser: argparse.ArgumentParser, *, for_xen: bool = False) -> None:
+    """Add the options that describe the guest; `for_xen`, help is without what no guest of Xen can have."""
     group = parser.add_argument_group("guest")
     group.add_argument(
         "image",
@@ -30,20 +30,24 @@ def add_guest(parser: argparse.ArgumentParser) -> None:
         "--sample", metavar="NAME", help="a guest that comes with coldline: midway-arm64 or midway-arm32"
     )
     group.add_argument(
-        "--bios", metavar="FILE", help="firmware, in place of IMAGE; it starts in the flash of --machine virt"
+        "--bios",
+        metavar="FILE",
+        help=_unless(for_xen, "firmware, in place of IMAGE; it starts in the flash of --machine virt"),
     )
     group.add_argument("--initrd", "--ramdisk", metavar="FILE", help="initial RAM disk")
     group.add_argument("--append", "--cmdline", metavar="ARGS", help="kernel command line")
     group.add_argument(
         "--memory", metavar="SIZE", help="size of RAM; a number without a unit is MiB (default 256M)"
     )
-    group.add_argument("--vcpus", metavar="N", type=int, help="number of vCPUs (default 1): see --secondary")
+    more = "" if for_xen else ": see --secondary"
+    group.add_argument("--vcpus", metavar="N", type=int, help=f"number of vCPUs (default 1){more}")
+    default = "the one of this Xen" if for_xen else "3; for virt and arm32 2"
     group.add_argument(
         "--gic",
         metavar="N",
         type=int,
         choices=(2, 3),
-        help="version of the GIC, 2 or 3 (default 3; for virt and arm32 2)",
+        help=f"version of the GIC, 2 or 3 (default {default})",
     )
     group.add_argument(
         "--dtb",
@@ -60,7 +64,7 @@ def add_guest(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=1,
         choices=(1, 2, 3),
-        help="exception level at entry: 1 (the default), 2, or for programs and firmware 3",
+        help=_unless(for_xen, "exception level at entry: 1 (the default), 2, or for programs and firmware 3"),
     )
     group.add_argument(
         "--fit-config", metavar="NAME", help="configuration of a FIT to use in place of its default"
@@ -75,7 +79,7 @@ def add_guest(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--arch",
         choices=("arm64", "arm32"),
-        help="architecture of IMAGE or --bios, if its file does not name it",
+        help=f"architecture of IMAGE{'' if for_xen else ' or --bios'}, if its file does not name it",
     )
     group.add_argument(
         "--max-image", metavar="SIZE", default="1G", help="maximum size of a file (default 1G)"
@@ -83,6 +87,10 @@ def add_guest(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--max-unpacked", metavar="SIZE", default="1G", help="maximum size of a kernel unpacked (default 1G)"
     )
+
+
+def _unless(hidden: bool, text: str) -> str:
+    return argparse.SUPPRESS if hidden else text
 
 
 def add_machine(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,7 @@ def add_create(commands: "Commands") -> None:
         help="build a guest on Xen, from its dom0, and start it",
         description="Build a guest on the running Xen, from its dom0, and start it. xl can manage the guest, too.",
     )
-    add_guest(parser)
+    add_guest(parser, for_xen=True)
     add_machine_of_xen(parser)
     parser.set_defaults(
         core=None,
@@ -33,7 +33,11 @@ def add_create(commands: "Commands") -> None:
         networks=None,
     )
     group = parser.add_argument_group("domain")
-    group.add_argument("--name", metavar="NAME", help="name of the domain (default: the image's name)")
+    group.add_argument(
+        "--name",
+        metavar="NAME",
+        help="name of the domain (default: the one in the configuration file, or the image's)",
+    )
     add_strategy(group, "; uncached mappings need coldline's driver")
     group.add_argument("-p", "--paused", action="store_true", help="leave the domain paused")
     group.add_argument(
@@ -64,8 +68,8 @@ def add_create(commands: "Commands") -> None:
     group.add_argument(
         "--lenient",
         action="store_true",
-        help="build the guest without the devices of its configuration file that coldline cannot give it (p9, iomem, "
-        "a disk of format qcow2, ...), with a warning; by default they are an error",
+        help="build the guest without the devices of its configuration file that coldline cannot give it (iomem, a "
+        "disk of format qcow2, ...), with a warning; by default they are an error",
     )
     group.add_argument(
         "--vuart", action="store_true", default=None, help="add an emulated PL011 to the console hvc0"

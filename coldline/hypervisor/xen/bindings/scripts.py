@@ -9,7 +9,8 @@ from typing import Final
 SCRIPT_LIMIT_S: Final = 40.0
 """Seconds: xen tools/libs/light/libxl_internal.h (4.17), LIBXL_HOTPLUG_TIMEOUT."""
 
-_TIMED_OUT: Final = 124
+TIMED_OUT: Final = 124
+"""The status of a script that took too long: that of coreutils' timeout."""
 
 
 class ScriptRunner:
@@ -25,7 +26,8 @@ class ScriptRunner:
         self._limit_s = limit_s
 
     def run(self, script: str, words: Sequence[str], environment: Mapping[str, str]) -> int:
-        """Run a script; return its exit status: 0 if it has done its work, `124` if it took too long.
+        """Run a script; return its exit status: 0 if it has done its work, `TIMED_OUT` if it took too long,
+        or minus the number of the signal that ended it.
 
         It has a session of its own, so that an interrupt from the terminal does not end it half-way.
 
@@ -45,4 +47,4 @@ class ScriptRunner:
                 return process.wait(self._limit_s)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, 9)
-                return _TIMED_OUT
+                return TIMED_OUT

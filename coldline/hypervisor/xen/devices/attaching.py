@@ -67,10 +67,12 @@ def _check_target(disk: "Disk") -> None:
 
 def _check_script(name: str, script: str) -> None:
     path = script_path(script)
-    if not os.access(path, os.X_OK):
+    if not os.path.exists(path):
         raise UsageError(
             f"{name}: there is no script {path}: Debian's xen-utils-common has Xen's own in {SCRIPTS}"
         )
+    if not os.path.isfile(path) or not os.access(path, os.X_OK):
+        raise UsageError(f"{name}: the script {path} is not an executable file")
 
 
 def _devices_of(domid: int, setup: "DomainSetup") -> list[XenDevice]:
@@ -108,12 +110,21 @@ def _attach(bindings: "Bindings", device: XenDevice) -> None:
         device.kind, device.domid, device.number, script, device.backend.get("gatewaydev", "")
     )
     words = ("online", "type_if=vif") if device.kind == "vif" else ("add",)
-    status = bindings.scripts.run(script, words, environment)
+    with error_context(f"{what}: {script}"):
+        status = bindings.scripts.run(script, words, environment)
+    # always read: an interrupt that came while the script ran is raised here
+    error = store.read(f"{device.backend_path}/hotplug-error") or b""
     if status:
-        said = (store.read(f"{device.backend_path}/hotplug-error") or b"").decode("utf-8", "replace")
-        raise HypervisorError(
-            f"{what}: {script}: {' '.join(said.split()) or f'it failed, with status {status}'}"
-        )
+        said = " ".join(error.decode("utf-8", "replace").split())
+        raise HypervisorError(f"{what}: {script}: {said or _ended(status)}")
+
+
+def _ended(status: int) -> str:
+    from coldline.hypervisor.xen.bindings import scripts  # imported only when needed, for a fast start
+
+    if status == scripts.TIMED_OUT:
+        return f"it took longer than {scripts.SCRIPT_LIMIT_S:g} s"
+    return f"it was ended by signal {-status}" if status < 0 else f"it failed, with status {status}"
 
 
 def reaches(store: "StorePort", backend: str, state: str, seconds: float) -> bool:

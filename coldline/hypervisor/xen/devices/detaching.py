@@ -5,6 +5,7 @@ Source: xen tools/libs/light/libxl_device.c (4.17), libxl__devices_destroy, libx
 libxl__device_destroy, with the frontend removed first, as when `xl` destroys a domain.
 """
 
+import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -42,7 +43,8 @@ def has_devices(store: "StorePort", domid: int) -> bool:
 def detach_devices(store: "StorePort", scripts: "ScriptPort", domid: int) -> None:
     """Take away all devices of a paused domain that dom0 serves, whoever attached them.
 
-    A backend that does not close in time is left behind, as by `xl`. A script that fails changes nothing else.
+    A backend that does not close in time is left behind, as by `xl`. A script that fails, or cannot be run, changes
+    nothing else.
     """
     found = list(_attached(store, domid))
     for device in found:
@@ -88,7 +90,8 @@ def _run_script(store: "StorePort", scripts: "ScriptPort", device: _Attached) ->
         gateway = (store.read(f"{device.backend}/gatewaydev") or b"").decode("utf-8", "replace")
         words = ("offline", "type_if=vif") if device.kind == "vif" else ("remove",)
         environment = script_environment(device.kind, device.domid, device.number, script, gateway)
-        scripts.run(script, words, environment)
+        with contextlib.suppress(OSError):  # it may be gone, or may never have been a program
+            scripts.run(script, words, environment)
 
 
 def _remove(store: "StorePort", device: _Attached) -> None:

@@ -219,14 +219,68 @@ def test_what_a_script_says_is_the_error(given: Given) -> None:
     assert (left(xen), xen.domains) == ([], {})
 
 
-def test_a_script_that_says_nothing(given: Given) -> None:
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [(3, "it failed, with status 3"), (124, "it took longer than 40 s"), (-9, "it was ended by signal 9")],
+)
+def test_a_script_that_says_nothing(given: Given, status: int, why: str) -> None:
     xen = FakeXen()
-    xen.scripts.status = 124
-    with pytest.raises(
-        HypervisorError, match=r"^domain 2: network interface 0: .*: it failed, with status 124$"
-    ):
+    xen.scripts.status = status
+    with pytest.raises(HypervisorError, match=rf"^domain 2: network interface 0: .*/script: {why}$"):
         given.guest(xen, given.an_interface())
     assert (left(xen), xen.domains) == ([], {})
+
+
+def test_a_script_that_cannot_be_run(given: Given, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither when a device is attached nor when it is taken away: as when its interpreter is not there."""
+    xen = FakeXen()
+    given.script.write_text("#!/none/sh\n")
+    monkeypatch.setattr(xen.scripts, "run", ScriptRunner().run)
+    with pytest.raises(HypervisorError, match=r"^domain 2: disk xvda: .*/script: No such file or directory$"):
+        given.guest(xen, given.a_disk())
+    assert (left(xen), xen.domains) == ([], {})
+
+
+def test_an_interrupt_while_the_last_script_runs(given: Given) -> None:
+    """It undoes the build, also if the guest stays paused, so that nothing follows."""
+    xen = FakeXen()
+    run = xen.scripts.run
+
+    def interrupted(script: str, words: Sequence[str], environment: Mapping[str, str]) -> int:
+        if words[0] == "add":
+            signal.raise_signal(signal.SIGINT)
+        return run(script, words, environment)
+
+    xen.scripts.run = interrupted  # type: ignore[method-assign]
+    options = given.options(given.a_disk())
+    options.paused = True
+    with pytest.raises(KeyboardInterrupt), interrupts_between_calls(xen) as held:
+        create(options, held)
+    assert (left(xen), xen.domains) == ([], {})
+
+
+def test_a_script_that_has_gone(given: Given, monkeypatch: pytest.MonkeyPatch) -> None:
+    xen = FakeXen()
+    domain = given.guest(xen, given.a_disk())
+    monkeypatch.setattr(xen.scripts, "run", ScriptRunner().run)
+    given.script.unlink()
+    XenHost(xen).destroy(domain)
+    assert (left(xen), xen.domains) == ([], {})
+
+
+def test_an_error_and_another_while_it_is_undone(given: Given, monkeypatch: pytest.MonkeyPatch) -> None:
+    xen = FakeXen()
+    xen.scripts.status = 3
+    stopped = errno.EIO, "remove a record"
+
+    def remove(domid: int) -> None:
+        raise OSError(*stopped)
+
+    monkeypatch.setattr(xen.records, "remove", remove)
+    with pytest.raises(
+        HypervisorError, match=r"with status 3; then it could not be destroyed: domain 2: remove"
+    ):
+        given.guest(xen, given.a_disk())
 
 
 @pytest.mark.parametrize(("kind", "driver"), [("vbd", "xen-blkback"), ("vif", "xen-netback")])
@@ -295,12 +349,14 @@ def test_every_call_fails_in_turn(given: Given, monkeypatch: pytest.MonkeyPatch,
             ["DISK,,xvda,script=/none/block"],
             "disk xvda: there is no script /none/block: Debian's xen-utils-common",
         ),
+        (["DISK,,xvda,script=DISK"], "disk xvda: the script DISK is not an executable file"),
+        (["DISK,,xvda,script=/tmp"], "disk xvda: the script /tmp is not an executable file"),
     ],
 )
 def test_what_dom0_does_not_have(given: Given, disks: list[str], why: str) -> None:
     xen = FakeXen()
     texts = [each.replace("DISK", str(given.disk)).replace("SCRIPT", str(given.script)) for each in disks]
-    with pytest.raises(UsageError, match=re.escape(why)):
+    with pytest.raises(UsageError, match=re.escape(why.replace("DISK", str(given.disk)))):
         given.guest(xen, f"disk = {texts}")
     assert xen.next == 1, "nothing was made"
 
