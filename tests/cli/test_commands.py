@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 
 import tests.helpers.tiny_guests as a64
+from coldline.arm.cores import CORES
+from coldline.hypervisor import HOST_MODELS
 from coldline.report.model import NOT_COVERED
 from coldline.rules.profile import SWITCHES
 from coldline.samples import sample
@@ -369,6 +371,13 @@ def test_a_switch_is_an_option_of_check(cli: Cli, tmp_path: Path, name: str) -> 
 def test_every_switch_is_an_option_of_every_command_with_a_profile(cli: Cli, command: str) -> None:
     said = cli(command, "--help").out
     assert all(f"--{name} " in said for name in SWITCHES)
+
+
+@pytest.mark.parametrize("command", ["boot", "matrix", "plan"])
+def test_help_names_every_core_and_every_host(cli: Cli, command: str) -> None:
+    said = re.split(r"[\s,;()]+", cli(command, "--help").out)
+    assert CORES.keys() <= set(said)
+    assert command != "boot" or HOST_MODELS.keys() <= set(said)
 
 
 @pytest.mark.parametrize("name", BROKEN)

@@ -3,11 +3,7 @@
 
 import argparse
 
-from coldline.cli.arguments.values import (
-    DEFAULT_CORES,
-    DEFAULT_MACHINE,
-    address,
-)
+from coldline.cli.arguments.values import DEFAULT_MACHINE, address
 
 
 def add_guest(parser: argparse.ArgumentParser, *, for_xen: bool = False) -> None:
@@ -153,5 +149,6 @@ def add_core(group: argparse._ActionsContainer) -> None:
     group.add_argument(
         "--core",
         metavar="NAME",
-        help=f"core profile (default {DEFAULT_CORES['arm64']}, for arm32 {DEFAULT_CORES['arm32']})",
+        help="core profile: armv8-a (the default for arm64), architecture, cortex-a53, cortex-a57, cortex-a72, "
+        "xgene1 or neoverse-n1; for arm32 armv7-a (the default), architecture-v7, cortex-a7 or cortex-a15",
     )

@@ -16,7 +16,7 @@ def add_added_operations(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--inject",
-        metavar="N",
+        metavar="N|all",
         help="run the guest again with the old bytes that the reads of cause N, or of all causes, may get, and show "
         "what it does then",
     )

@@ -5,7 +5,6 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
-from coldline.cli.arguments.formats import add_quiet
 from coldline.cli.arguments.values import count
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def add_survey(commands: "Commands") -> None:
         action="store_true",
         help="say what would be run and how long it may take, and run nothing",
     )
-    add_quiet(parser)
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
 
 def _shard(text: str) -> tuple[int, int]:

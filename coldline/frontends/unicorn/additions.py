@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Operations that are added to a guest's code: at which instruction, the how manieth time, and on which core."""
+"""Operations that are added to a guest's code: at which instruction, which execution of it, and which core."""
 
 import struct
 from collections.abc import Sequence
