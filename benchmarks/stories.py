@@ -21,9 +21,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from coldline.arm.cores import CORES
 from coldline.checker.final_read import Region
 from coldline.cli.arguments.values import DEFAULT_CORES
+from coldline.cli.inputs.trials import TrialRun, programs_of
 from coldline.cli.progress import Progress
 from coldline.cli.repairing import repair_run
-from coldline.cli.trials import TrialRun, programs_of
 from coldline.explain.selection import KeptEvents
 from coldline.first_pass import check
 from coldline.frontends.unicorn import End, Until

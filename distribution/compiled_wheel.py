@@ -33,7 +33,7 @@ class ShippedCode(BuildHookInterface):  # type: ignore[misc]
         self._made = tempfile.TemporaryDirectory(prefix="coldline-code-")
         folder = Path(self._made.name)
         subprocess.run(
-            [sys.executable, "-m", "coldline.jit.shipping", folder],
+            [sys.executable, "-m", "coldline.jit.wheel_building", folder],
             check=True,
             env=os.environ | {"PYTHONPATH": os.pathsep.join([self.root, *filter(None, sys.path)])},
         )

@@ -8,16 +8,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from coldline import verdict
-from coldline.cli.added_operations import added_operations, additions_of, not_added
-from coldline.cli.guest_symbols import find_in_memory, symbols_of
-from coldline.cli.hosts import host_of, is_bare, strategy_of
 from coldline.cli.injecting import inject, injected_of, missing_cause
+from coldline.cli.inputs.added_operations import added_operations, additions_of, not_added
+from coldline.cli.inputs.guest_symbols import find_in_memory, symbols_of
+from coldline.cli.inputs.hosts import host_of, is_bare, strategy_of
+from coldline.cli.inputs.trials import TrialRun, plan_guest, programs_of, trial_of
 from coldline.cli.outputs import Outputs
 from coldline.cli.progress import Following, Progress
 from coldline.cli.repairing import repair_run
 from coldline.cli.reviewing import Reviewing, reviewed_status
 from coldline.cli.status import ERROR, INTERRUPTED, complain
-from coldline.cli.trials import TrialRun, plan_guest, programs_of, trial_of
 from coldline.errors import RepeatError
 from coldline.events.interruptible import Interruptible
 from coldline.first_pass import check

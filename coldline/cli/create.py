@@ -9,8 +9,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from coldline.cli.arguments.values import DEFAULT_STRATEGY
-from coldline.cli.guests import read_guest
-from coldline.cli.xen_settings import setup_of
+from coldline.cli.inputs.guests import read_guest
+from coldline.cli.inputs.xen_settings import setup_of
 from coldline.errors import ColdlineError, UsageError
 from coldline.hypervisor.xen import Bindings, SystemBindings, XenDomain, XenHost
 from coldline.hypervisor.xen.interrupts import interrupts_between_calls
@@ -40,7 +40,7 @@ def run_create(options: argparse.Namespace) -> int:
 
             print(json.dumps({"domid": domain.domid, "name": name, "state": domain.state.value}))
         if options.keep == "background":
-            from coldline.cli.keeping import keep_in_background
+            from coldline.cli.keeper_process import keep_in_background
 
             system.close()  # what is open here is not the other process's
             try:
@@ -49,7 +49,7 @@ def run_create(options: argparse.Namespace) -> int:
                 XenHost(bindings).destroy(domain)
                 raise
     if options.keep == "foreground":
-        from coldline.cli.keeping import keep_here
+        from coldline.cli.keeper_process import keep_here
 
         sys.stdout.flush()
         keep_here(options, domain, create)

@@ -8,12 +8,12 @@ from contextlib import ExitStack
 
 from coldline.builder import STRATEGIES
 from coldline.checker.final_read import Region, sweep
-from coldline.cli.guests import core_of
-from coldline.cli.hosts import is_bare
+from coldline.cli.inputs.guests import core_of
+from coldline.cli.inputs.hosts import is_bare
+from coldline.cli.inputs.trials import plan_guest, programs_of, trial_of
 from coldline.cli.outputs import Outputs
 from coldline.cli.progress import Following, Progress
 from coldline.cli.status import INTERRUPTED, SUCCESS, complain
-from coldline.cli.trials import plan_guest, programs_of, trial_of
 from coldline.errors import HypervisorError
 from coldline.events.source import Sink
 from coldline.first_pass import check_each

@@ -5,7 +5,7 @@ import argparse
 import json
 import sys
 
-from coldline.cli.guests import read_guest
+from coldline.cli.inputs.guests import read_guest
 from coldline.errors import UsageError
 from coldline.guest import Plan, make_plan
 from coldline.image import open_kernel

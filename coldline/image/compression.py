@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from coldline.image import lz4_legacy, lzop
 from coldline.image.content import MAX_PARTS, Content, Declared
-from coldline.image.extra import import_library
+from coldline.image.optional_imports import import_library
 from coldline.support.frozen_record import Record
 
 _FIRST_BYTES, _IN_BYTES = 4 << 10, 64 << 10

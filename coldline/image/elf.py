@@ -8,9 +8,9 @@ import itertools
 from typing import Any
 
 from coldline.image.content import Content
-from coldline.image.extra import import_library
 from coldline.image.foreign_formats import identify
 from coldline.image.kernel import Kernel, KernelPiece
+from coldline.image.optional_imports import import_library
 from coldline.image.raw import ADDRESS_SPACE_SIZE
 from coldline.image.vmlinux import relocate_vmlinux
 

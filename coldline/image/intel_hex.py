@@ -7,8 +7,8 @@ Source: Intel Hexadecimal Object File Format Specification, revision A, 1988.
 import re
 
 from coldline.image.content import Content, Declared
+from coldline.image.hex_records import RecordedMemory, record_bytes, record_lines
 from coldline.image.kernel import Kernel
-from coldline.image.records import RecordedMemory, record_bytes, record_lines
 
 _FORM = "Intel HEX"
 _FIRST_LINE = re.compile(rb":[0-9A-Fa-f]{6}0[0-5][0-9A-Fa-f]{2,}\s")

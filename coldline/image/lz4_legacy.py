@@ -6,7 +6,7 @@ mark and no checksum, so truncation between two blocks cannot be detected.
 """
 
 from coldline.image.content import MAX_PARTS, Content
-from coldline.image.extra import import_library
+from coldline.image.optional_imports import import_library
 
 LZ4_LEGACY_MAGIC = b"\x02\x21\x4c\x18"
 

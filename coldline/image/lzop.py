@@ -8,7 +8,7 @@ import zlib
 from typing import Any
 
 from coldline.image.content import MAX_PARTS, Content
-from coldline.image.extra import import_library
+from coldline.image.optional_imports import import_library
 
 LZOP_MAGIC = b"\x89LZO\x00\r\n\x1a\n"
 

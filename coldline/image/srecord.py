@@ -7,8 +7,8 @@ Source: Motorola M68000 Family Programmer's Reference Manual (M68000PM/AD), appe
 import re
 
 from coldline.image.content import Content, Declared
+from coldline.image.hex_records import RecordedMemory, record_bytes, record_lines
 from coldline.image.kernel import Kernel
-from coldline.image.records import RecordedMemory, record_bytes, record_lines
 
 _FORM = "SREC"
 _FIRST_LINE = re.compile(rb"S[0-37-9][0-9A-Fa-f]{6,}\s")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from coldline.jit.compiling import compile_together
 from coldline.jit.packed_code import map_code
-from coldline.jit.shipped import read_shipped
+from coldline.jit.wheel_code import read_shipped
 from coldline.support import cache_folder
 from coldline.support.source_files import files_of
 

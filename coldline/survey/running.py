@@ -100,7 +100,7 @@ def _ran(cell: SurveyCell, folder: str, kept: Path) -> dict[str, Any]:
     began = time.monotonic()
     with (kept / "out").open("wb") as out, (kept / "err").open("wb") as err:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "coldline.cli.surveyed", str(kept / "usage"), *words],
+            [sys.executable, "-P", "-m", "coldline.cli.survey_cell", str(kept / "usage"), *words],
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=out,

@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING
 from coldline.errors import TraceError
 from coldline.events.batch import Batch
 from coldline.jit import programs
-from coldline.jit.beside import Beside
+from coldline.jit.background import Beside
 from coldline.trace import line_blocks
 from coldline.trace.blocks import MAX_LINE
 from coldline.trace.compiled import frame

@@ -8,7 +8,7 @@ import numpy as np
 from coldline.events.batch import Batch
 from coldline.events.op import Op
 from coldline.jit import programs
-from coldline.jit.beside import Beside
+from coldline.jit.background import Beside
 from coldline.rules.profile import Profile
 from coldline.trace.event_kinds import MAX_GROUP, Grouper
 from coldline.trace.event_words import parts_of_line, size_in_line

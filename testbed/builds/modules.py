@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from coldline.errors import ColdlineError
-from testbed.packages import debian, foreign
+from testbed.packages import debian, foreign_libc
 from testbed.packages.cache import cache_folder
 from testbed.packages.sources import Sources
 
@@ -206,9 +206,9 @@ def _put_programs(sources: Sources, target: Path) -> None:
     """Install the build's programs so that they run on this host even if its C library is older."""
     shutil.copytree(sources.kbuild, target, symlinks=True, copy_function=os.link)
     for program in (path for path in target.rglob("*") if path.is_file() and os.access(path, os.X_OK)):
-        if not foreign.can_run(program):
+        if not foreign_libc.can_run(program):
             source = sources.kbuild / program.relative_to(target)
-            words = shlex.join(foreign.with_libraries(source, sources.suite))
+            words = shlex.join(foreign_libc.with_libraries(source, sources.suite))
             program.unlink()
             program.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
             program.chmod(0o755)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.dom0 import device, domains
+from testbed.dom0 import domains, driver_device
 
 # the kernel's messages of a warning, a fault or a lockup, and the driver's message of a page that it cannot free
 COMPLAINT = re.compile(r"cut here|BUG|Oops|Unable to handle|Bad page|pages lost|blocked for more than")
@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def driver() -> Iterator[None]:
     """The driver's module, loaded; that it can be unloaded at the end is a test, too."""
-    if not Path(device.DRIVER_PATH).exists():
+    if not Path(driver_device.DRIVER_PATH).exists():
         subprocess.run(["insmod", MODULE], check=True)
     yield
     subprocess.run(["rmmod", "xen_coldline"], check=True)
@@ -45,9 +45,9 @@ def xen(driver: None) -> Iterator[domains.Xen]:
 
 
 @pytest.fixture
-def opened(driver: None) -> Iterator[device.Device]:
+def opened(driver: None) -> Iterator[driver_device.Device]:
     """The device, open."""
-    opened = device.Device()
+    opened = driver_device.Device()
     yield opened
     opened.close()
 

@@ -10,7 +10,7 @@ from coldline.guest import GuestOptions, make_plan
 from coldline.hypervisor.xen import SystemBindings, XenHost
 from coldline.image import load_kernel
 from testbed.dom0.bad_guests import ARCHITECTURE, image_of
-from testbed.dom0.device import ATTR_NORMAL_NC
+from testbed.dom0.driver_device import ATTR_NORMAL_NC
 
 HOST = Path("/host")
 FRAMES = 8

@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from typing import Self
 
-from testbed.dom0.device import PAGE_SIZE
+from testbed.dom0.driver_device import PAGE_SIZE
 
 DEFAULT, UNCACHED = 0, 1
 """Memory types: PRIVCMD_MEMTYPE_*."""

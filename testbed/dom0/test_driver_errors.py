@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import pytest
 
-from testbed.dom0 import device
-from testbed.dom0.device import ATTR_NORMAL_NC, PAGE_SIZE, Device
+from testbed.dom0 import driver_device
 from testbed.dom0.domains import Domain, Xen
+from testbed.dom0.driver_device import ATTR_NORMAL_NC, PAGE_SIZE, Device
 from testbed.dom0.refusals import error_of
 
 BAD_FRAMES = (0x1, 0x100000, (1 << 40) - 1, (1 << 64) - 1)
@@ -35,10 +35,10 @@ def test_errors_by_page(
     ctypes.memmove(address + 2 * PAGE_SIZE, b"one", 3)
     assert ctypes.string_at(theirs + PAGE_SIZE, 3) == b"one"
     xen.unmap(theirs, 3)
-    device.unmap(address, 5)
+    driver_device.unmap(address, 5)
 
     def touch() -> None:
-        inner = device.Device()
+        inner = driver_device.Device()
         address = inner.reserve(2)
         inner.map_into(address, domain.number, [domain.frames[0], bad], ATTR_NORMAL_NC, errors)
         ctypes.string_at(address, 1)
@@ -59,7 +59,7 @@ def test_all_or_nothing(opened: Device, domain: Domain, place: int) -> None:
     assert not any(opened.query(address + page * PAGE_SIZE).translated for page in range(16))
     # the mapping can still be used
     assert opened.map_into(address, domain.number, domain.frames[:16], ATTR_NORMAL_NC) == 16
-    device.unmap(address, 16)
+    driver_device.unmap(address, 16)
 
 
 def test_errors_among_many(opened: Device, domain: Domain) -> None:
@@ -73,7 +73,7 @@ def test_errors_among_many(opened: Device, domain: Domain) -> None:
     assert {page for page, error in enumerate(errors) if error} == bad
     holes = {page for page in range(len(frames)) if not opened.query(address + page * PAGE_SIZE).translated}
     assert holes == bad
-    device.unmap(address, len(frames))
+    driver_device.unmap(address, len(frames))
 
 
 def test_none_of_them(opened: Device, domain: Domain) -> None:
@@ -81,7 +81,7 @@ def test_none_of_them(opened: Device, domain: Domain) -> None:
     address = opened.reserve(2)
     assert opened.map_into(address, domain.number, [1, 2], ATTR_NORMAL_NC, errors) == 0
     assert all(error < 0 for error in errors)
-    device.unmap(address, 2)
+    driver_device.unmap(address, 2)
 
 
 def test_no_such_domain(opened: Device, domain: Domain) -> None:
@@ -91,7 +91,7 @@ def test_no_such_domain(opened: Device, domain: Domain) -> None:
         assert error_of(opened.map_into, address, number, [0x40000], ATTR_NORMAL_NC) == errno.ESRCH
         assert opened.map_into(address, number, [0x40000], ATTR_NORMAL_NC, errors) == 0
         assert errors[0] == -errno.ESRCH
-        device.unmap(address, 1)
+        driver_device.unmap(address, 1)
         address = opened.reserve(1)
     # Xen's numbers for itself and for the caller, and impossible numbers
     for number in (0x7FF0, 0x7FF1, 0x7FF2, 0x7FF4, 0x8000, 0xFFFF, 0x10000 | domain.number, 0xFFFFFFFF):
@@ -100,7 +100,7 @@ def test_no_such_domain(opened: Device, domain: Domain) -> None:
         )
     # the caller's own number is not that of a foreign domain: the errors of Xen 4.17 and 4.20
     assert error_of(opened.map_into, address, 0, [0x40000], ATTR_NORMAL_NC) in (errno.ESRCH, errno.EPERM)
-    device.unmap(address, 1)
+    driver_device.unmap(address, 1)
 
 
 @pytest.mark.parametrize(
@@ -130,12 +130,12 @@ def test_bad_arguments(opened: Device, domain: Domain, change: dict[str, int], n
         == number
     )
     assert not opened.query(address).translated
-    device.unmap(address, 2)
+    driver_device.unmap(address, 2)
 
 
 def test_bad_addresses(opened: Device, domain: Domain) -> None:
     address = opened.reserve(2)
-    other = device.Device()
+    other = driver_device.Device()
     anonymous = ctypes.create_string_buffer(2 * PAGE_SIZE)
     frames = domain.frames[:1]
     for wrong in (0, 1, address + 1, address + PAGE_SIZE, ctypes.addressof(anonymous), (1 << 64) - PAGE_SIZE):
@@ -143,7 +143,7 @@ def test_bad_addresses(opened: Device, domain: Domain) -> None:
     # a mapping that another open file made cannot be filled
     assert error_of(other.map_into, address, domain.number, domain.frames[:2], ATTR_NORMAL_NC) == errno.EINVAL
     other.close()
-    device.unmap(address, 2)
+    driver_device.unmap(address, 2)
     assert (
         error_of(opened.map_into, address, domain.number, domain.frames[:2], ATTR_NORMAL_NC) == errno.EINVAL
     )
@@ -155,14 +155,14 @@ def test_a_mapping_is_filled_once(opened: Device, domain: Domain) -> None:
         error_of(opened.map_into, address, domain.number, domain.frames[2:4], ATTR_NORMAL_NC) == errno.EBUSY
     )
     assert opened.query(address).attr == ATTR_NORMAL_NC
-    device.unmap(address, 2)
+    driver_device.unmap(address, 2)
 
 
 def test_mmap_refuses(opened: Device) -> None:
     assert error_of(opened.reserve, 1, flags=mmap.MAP_PRIVATE) == errno.EINVAL
     assert error_of(opened.reserve, 1, offset=PAGE_SIZE) == errno.EINVAL
     assert error_of(opened.reserve, (1 << 18) + 1) == errno.EINVAL
-    assert error_of(opened.reserve, 1, device.READ_WRITE | mmap.PROT_EXEC) == errno.EACCES
+    assert error_of(opened.reserve, 1, driver_device.READ_WRITE | mmap.PROT_EXEC) == errno.EACCES
 
 
 def test_a_mapping_nobody_may_read(opened: Device, domain: Domain) -> None:
@@ -170,7 +170,7 @@ def test_a_mapping_nobody_may_read(opened: Device, domain: Domain) -> None:
     assert (
         error_of(opened.map_into, address, domain.number, domain.frames[:1], ATTR_NORMAL_NC) == errno.EACCES
     )
-    device.unmap(address, 1)
+    driver_device.unmap(address, 1)
 
 
 @pytest.mark.parametrize("command", [0xDC03, 0xC010DC01, 0x8020DC00, 0x305000])
@@ -183,13 +183,13 @@ def test_privileged_only(in_child: Callable[[Callable[[], object]], int]) -> Non
         os.setgroups([])
         os.setresgid(65534, 65534, 65534)
         os.setresuid(65534, 65534, 65534)
-        device.Device()
+        driver_device.Device()
 
-    mode = os.stat(device.DRIVER_PATH).st_mode
+    mode = os.stat(driver_device.DRIVER_PATH).st_mode
     assert mode & 0o777 == 0o600
     assert in_child(open_as_nobody) == errno.EACCES  # by the file's mode
-    os.chmod(device.DRIVER_PATH, 0o666)
+    os.chmod(driver_device.DRIVER_PATH, 0o666)
     try:
         assert in_child(open_as_nobody) == errno.EPERM  # by the driver
     finally:
-        os.chmod(device.DRIVER_PATH, 0o600)
+        os.chmod(driver_device.DRIVER_PATH, 0o600)

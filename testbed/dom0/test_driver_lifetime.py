@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from testbed.dom0 import device
-from testbed.dom0.device import ATTR_NORMAL_NC, ATTR_NORMAL_WB, PAGE_SIZE, Device
+from testbed.dom0 import driver_device
 from testbed.dom0.domains import Domain, Xen
+from testbed.dom0.driver_device import ATTR_NORMAL_NC, ATTR_NORMAL_WB, PAGE_SIZE, Device
 from testbed.dom0.memory import accounted
 from testbed.dom0.refusals import error_of
 
@@ -32,7 +32,7 @@ def held_by_child(domain: Domain, frames: Sequence[int], attr: int) -> int:
     child = os.fork()
     if child == 0:
         try:
-            opened = device.Device()
+            opened = driver_device.Device()
             address = opened.map(domain.number, frames, attr)
             ctypes.memset(address, 0x5A, len(frames) * PAGE_SIZE)
             os.write(writer, b"y")
@@ -67,7 +67,7 @@ def test_destroyed_then_killed(xen: Xen, domain: Domain) -> None:
 
 
 def test_closed_then_unmapped(xen: Xen, domain: Domain) -> None:
-    opened = device.Device()
+    opened = driver_device.Device()
     address = opened.map(domain.number, domain.frames, ATTR_NORMAL_NC)
     opened.close()
     ctypes.memset(address, 1, 64 * PAGE_SIZE)
@@ -75,7 +75,7 @@ def test_closed_then_unmapped(xen: Xen, domain: Domain) -> None:
     domain.destroy()
     time.sleep(0.2)
     assert xen.exists(domain.number)
-    device.unmap(address, 64)
+    driver_device.unmap(address, 64)
     assert domain.gone()
 
 
@@ -86,11 +86,11 @@ def test_killed_at_many_points(domain: Domain) -> None:
         reader, writer = os.pipe()
         child = os.fork()
         if child == 0:
-            opened = device.Device()
+            opened = driver_device.Device()
             os.write(writer, b"y")
             while True:
                 for attr in (ATTR_NORMAL_NC, ATTR_NORMAL_WB):
-                    device.unmap(opened.map(domain.number, domain.frames, attr), 64)
+                    driver_device.unmap(opened.map(domain.number, domain.frames, attr), 64)
         os.read(reader, 1)
         os.close(reader)
         os.close(writer)
@@ -110,10 +110,10 @@ def test_killed_inside_a_long_ioctl(domain: Domain, attr: int) -> None:
         reader, writer = os.pipe()
         child = os.fork()
         if child == 0:
-            opened = device.Device()
+            opened = driver_device.Device()
             os.write(writer, b"y")
             while True:
-                device.unmap(opened.map(domain.number, frames, attr), len(frames))
+                driver_device.unmap(opened.map(domain.number, frames, attr), len(frames))
         os.read(reader, 1)
         os.close(reader)
         os.close(writer)
@@ -133,8 +133,8 @@ def less(before: tuple[int, int], pages: int) -> tuple[int, int]:
 @pytest.fixture
 def whole(domain: Domain) -> Iterator[tuple[int, int]]:
     """dom0's accounts with nothing mapped and no pages kept, once the balloon has grown."""
-    opened = device.Device()
-    device.unmap(opened.map(domain.number, domain.frames * 32, ATTR_NORMAL_NC), 64 * 32)
+    opened = driver_device.Device()
+    driver_device.unmap(opened.map(domain.number, domain.frames * 32, ATTR_NORMAL_NC), 64 * 32)
     opened.close()
     before = accounted()
     yield before
@@ -142,8 +142,8 @@ def whole(domain: Domain) -> Iterator[tuple[int, int]]:
 
 
 def test_no_page_is_lost(whole: tuple[int, int], domain: Domain) -> None:
-    opened = device.Device()
-    device.unmap(opened.map(domain.number, domain.frames, ATTR_NORMAL_NC), 64)
+    opened = driver_device.Device()
+    driver_device.unmap(opened.map(domain.number, domain.frames, ATTR_NORMAL_NC), 64)
     before = accounted()
     assert before == less(whole, 64), "a file keeps the pages of a mapping for the next"
     errors = (ctypes.c_int32 * 64)()
@@ -159,7 +159,7 @@ def test_no_page_is_lost(whole: tuple[int, int], domain: Domain) -> None:
         )
         opened.map_into(address, domain.number, bad if turn % 2 else domain.frames, ATTR_NORMAL_NC, errors)
         assert accounted() == before
-        device.unmap(address, 64)
+        driver_device.unmap(address, 64)
         assert accounted() == before
     kill(held_by_child(domain, domain.frames, ATTR_NORMAL_NC))
     assert accounted() == before
@@ -167,18 +167,18 @@ def test_no_page_is_lost(whole: tuple[int, int], domain: Domain) -> None:
 
 
 def test_what_a_file_keeps_has_a_bound(whole: tuple[int, int], domain: Domain) -> None:
-    opened = device.Device()
+    opened = driver_device.Device()
     kept = opened.features().kept_frames
     address = opened.map(domain.number, domain.frames * 32, ATTR_NORMAL_NC)
     assert kept < 64 * 32
     assert accounted() == less(whole, 64 * 32)
     other = opened.map(domain.number, domain.frames, ATTR_NORMAL_WB)
-    device.unmap(address, 64 * 32)
+    driver_device.unmap(address, 64 * 32)
     assert accounted() == less(whole, kept + 64)
-    device.unmap(other, 64)
+    driver_device.unmap(other, 64)
     assert accounted() == less(whole, kept)
-    elsewhere = device.Device()
-    device.unmap(elsewhere.map(domain.number, domain.frames, ATTR_NORMAL_NC), 64)
+    elsewhere = driver_device.Device()
+    driver_device.unmap(elsewhere.map(domain.number, domain.frames, ATTR_NORMAL_NC), 64)
     assert accounted() == less(whole, kept + 64), "each file keeps its own"
     elsewhere.close()
     assert accounted() == less(whole, kept)
@@ -187,31 +187,31 @@ def test_what_a_file_keeps_has_a_bound(whole: tuple[int, int], domain: Domain) -
 
 def test_kept_pages_go_back_when_memory_is_wanted(whole: tuple[int, int], domain: Domain) -> None:
     """The kernel asks every shrinker; pages that cost no memory stay."""
-    opened = device.Device()
+    opened = driver_device.Device()
     kept = opened.features().kept_frames
-    device.unmap(opened.map(domain.number, domain.frames * (kept // 64), ATTR_NORMAL_NC), kept)
+    driver_device.unmap(opened.map(domain.number, domain.frames * (kept // 64), ATTR_NORMAL_NC), kept)
     assert accounted() == less(whole, kept)
     DROP_CACHES.write_text("2\n")
     end = time.monotonic() + 20
     while accounted() != whole and time.monotonic() < end:
         pass
     assert accounted() == whole
-    device.unmap(opened.map(domain.number, domain.frames, ATTR_NORMAL_NC), 64)
+    driver_device.unmap(opened.map(domain.number, domain.frames, ATTR_NORMAL_NC), 64)
     assert accounted() == less(whole, 64), "it keeps pages again"
     opened.close()
 
 
 def test_pages_go_back_with_the_last_mapping(whole: tuple[int, int], domain: Domain) -> None:
-    opened = device.Device()
+    opened = driver_device.Device()
     addresses = [opened.map(domain.number, domain.frames, ATTR_NORMAL_NC) for _ in range(2)]
     opened.close()
-    device.unmap(addresses[0], 64)
+    driver_device.unmap(addresses[0], 64)
     assert accounted() == less(whole, 128), "a mapping holds its file, and that what it keeps"
-    device.unmap(addresses[1], 64)
+    driver_device.unmap(addresses[1], 64)
 
 
 def test_several_threads_share_a_file(whole: tuple[int, int], domain: Domain) -> None:
-    opened = device.Device()
+    opened = driver_device.Device()
     seen = []
 
     def often() -> None:
@@ -219,7 +219,7 @@ def test_several_threads_share_a_file(whole: tuple[int, int], domain: Domain) ->
             address = opened.map(domain.number, domain.frames, ATTR_NORMAL_NC)
             ctypes.memset(address, 0x5A, 64 * PAGE_SIZE)
             seen.append(ctypes.string_at(address, 64 * PAGE_SIZE) == b"\x5a" * (64 * PAGE_SIZE))
-            device.unmap(address, 64)
+            driver_device.unmap(address, 64)
 
     threads = [threading.Thread(target=often) for _ in range(4)]
     for thread in threads:
@@ -234,30 +234,33 @@ def test_part_of_a_mapping(opened: Device, domain: Domain) -> None:
     address = opened.map(domain.number, domain.frames[:4], ATTR_NORMAL_NC)
     for start, pages in ((0, 1), (1, 1), (3, 1), (1, 3)):
         part = address + start * PAGE_SIZE
-        assert error_of(device.unmap, part, pages) == errno.EINVAL
-        assert error_of(device.protect, part, pages, mmap.PROT_READ) == errno.EINVAL
+        assert error_of(driver_device.unmap, part, pages) == errno.EINVAL
+        assert error_of(driver_device.protect, part, pages, mmap.PROT_READ) == errno.EINVAL
     for old, new in ((4, 5), (4, 3), (0, 4)):  # grow, shrink, double
-        assert error_of(device.move, address, old, new, MREMAP_MAYMOVE, 0) in (errno.EFAULT, errno.EINVAL)
+        assert error_of(driver_device.move, address, old, new, MREMAP_MAYMOVE, 0) in (
+            errno.EFAULT,
+            errno.EINVAL,
+        )
     for advice in (MADV_DONTNEED, MADV_DOFORK, MADV_REMOVE):
-        assert error_of(device.advise, address, 4, advice) in (errno.EINVAL, errno.ENODEV)
+        assert error_of(driver_device.advise, address, 4, advice) in (errno.EINVAL, errno.ENODEV)
     assert [opened.query(address + page * PAGE_SIZE).attr for page in range(4)] == [ATTR_NORMAL_NC] * 4
-    device.unmap(address, 4)
+    driver_device.unmap(address, 4)
 
 
 def test_a_mapping_that_moves(opened: Device, xen: Xen, domain: Domain) -> None:
     address = opened.map(domain.number, domain.frames[:4], ATTR_NORMAL_NC)
     ctypes.memmove(address, b"moving", 6)
     elsewhere = opened.reserve(4)
-    assert device.move(address, 4, 4, MREMAP_MAYMOVE | MREMAP_FIXED, elsewhere) == elsewhere
+    assert driver_device.move(address, 4, 4, MREMAP_MAYMOVE | MREMAP_FIXED, elsewhere) == elsewhere
     assert ctypes.string_at(elsewhere, 6) == b"moving"
     assert opened.query(elsewhere).attr == ATTR_NORMAL_NC
     assert not opened.query(address).translated
-    assert error_of(device.move, elsewhere, 4, 4, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, 0) == errno.EINVAL
+    assert error_of(driver_device.move, elsewhere, 4, 4, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, 0) == errno.EINVAL
     domain.destroy()
     time.sleep(0.2)
     assert xen.exists(domain.number), "the moved mapping has to hold its frames"
     ctypes.memset(elsewhere, 7, 4 * PAGE_SIZE)
-    device.unmap(elsewhere, 4)
+    driver_device.unmap(elsewhere, 4)
     assert domain.gone()
 
 
@@ -267,7 +270,7 @@ def test_children_do_not_inherit(
     address = opened.map(domain.number, domain.frames[:1], ATTR_NORMAL_NC)
     assert in_child(lambda: ctypes.string_at(address, 1)) == -signal.SIGSEGV
     ctypes.memset(address, 1, PAGE_SIZE)
-    device.unmap(address, 1)
+    driver_device.unmap(address, 1)
 
 
 def test_system_calls_read_and_write_it(opened: Device, domain: Domain) -> None:
@@ -283,4 +286,4 @@ def test_system_calls_read_and_write_it(opened: Device, domain: Domain) -> None:
     memory = os.open("/proc/self/mem", os.O_RDONLY)
     assert error_of(os.pread, memory, 8, address) == errno.EIO
     os.close(memory)
-    device.unmap(address, 1)
+    driver_device.unmap(address, 1)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from testbed.dom0 import device, domains
-from testbed.dom0.device import ATTR_NORMAL_NC, ATTR_NORMAL_WB, MAP_REPLACE, PAGE_SIZE, Device
+from testbed.dom0 import domains, driver_device
 from testbed.dom0.domains import Domain, Xen
+from testbed.dom0.driver_device import ATTR_NORMAL_NC, ATTR_NORMAL_WB, MAP_REPLACE, PAGE_SIZE, Device
 
 MOST_FRAMES = 1 << 18
 KEPT = 1024
@@ -104,8 +104,8 @@ def test_a_file_that_is_open_for_reading(domain: Domain, opened: Device, attr: i
         assert reader.map_into(address, domain.number, domain.frames[:2], attr) == 2
         assert ctypes.string_at(address, 2 * PAGE_SIZE) == b"\xa5" * (2 * PAGE_SIZE)
         assert reader.query(address).attr == attr
-        assert not reader.query(address, device.QUERY_WRITE).translated
-        assert error_of(device.protect, address, 2, device.READ_WRITE) == errno.EACCES
+        assert not reader.query(address, driver_device.QUERY_WRITE).translated
+        assert error_of(driver_device.protect, address, 2, driver_device.READ_WRITE) == errno.EACCES
         reader.map_into(address, domain.number, domain.frames[2:4], attr, flags=MAP_REPLACE)
         assert ctypes.string_at(address, 1) == b"\0"
         reader.unmap(address, 2)

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from testbed.dom0 import device
-from testbed.dom0.device import ATTR_NORMAL_NC, ATTR_NORMAL_WB, MAP_REPLACE, PAGE_SIZE, Device
+from testbed.dom0 import driver_device
 from testbed.dom0.domains import Domain, Xen
+from testbed.dom0.driver_device import ATTR_NORMAL_NC, ATTR_NORMAL_WB, MAP_REPLACE, PAGE_SIZE, Device
 from testbed.dom0.refusals import error_of
 
 
@@ -57,7 +57,7 @@ def test_the_new_ones_are_shown_with_their_type(
     second = write(address, 16, 2)
     assert read_by_others(xen, domain, domain.frames[:16]) == first
     assert read_by_others(xen, domain, domain.frames[20:36]) == second
-    device.unmap(address, 16)
+    driver_device.unmap(address, 16)
 
 
 def test_fewer_leave_the_last_pages_empty(
@@ -72,14 +72,14 @@ def test_fewer_leave_the_last_pages_empty(
     assert read_by_others(xen, domain, domain.frames[40:50]) == data
 
     def touch() -> None:
-        inner = device.Device()
+        inner = driver_device.Device()
         address = inner.map(domain.number, domain.frames[:2], ATTR_NORMAL_NC)
         inner.replace(address, domain.number, domain.frames[:1], ATTR_NORMAL_NC)
         ctypes.string_at(address, 1)
         ctypes.string_at(address + PAGE_SIZE, 1)
 
     assert in_child(touch) == -signal.SIGBUS
-    device.unmap(address, 16)
+    driver_device.unmap(address, 16)
 
 
 @pytest.mark.parametrize("attr", [ATTR_NORMAL_NC, ATTR_NORMAL_WB], ids=hex)
@@ -94,7 +94,7 @@ def test_the_same_frames_again_and_in_any_order(opened: Device, xen: Xen, domain
         assert read_by_others(xen, domain, frames) == data
     opened.replace(address, domain.number, [domain.frames[0]] * 64, attr)
     opened.replace(address, domain.number, [domain.frames[0]] * 64, attr)
-    device.unmap(address, 64)
+    driver_device.unmap(address, 64)
 
 
 def test_those_that_were_shown_are_let_go_of(opened: Device, domain: Domain, other: Domain) -> None:
@@ -104,7 +104,7 @@ def test_those_that_were_shown_are_let_go_of(opened: Device, domain: Domain, oth
     assert other.xen.exists(other.number), "its frames are mapped: it has to be dying"
     opened.replace(address, domain.number, domain.frames[:3], ATTR_NORMAL_NC)
     assert other.gone()
-    device.unmap(address, 64)
+    driver_device.unmap(address, 64)
 
 
 def test_a_frame_that_cannot_be_shown_leaves_a_hole(opened: Device, domain: Domain, other: Domain) -> None:
@@ -119,7 +119,7 @@ def test_a_frame_that_cannot_be_shown_leaves_a_hole(opened: Device, domain: Doma
     assert other.gone()
     opened.replace(address, domain.number, domain.frames[5:10], ATTR_NORMAL_NC)
     assert shown(opened, address, 5) == [1] * 5
-    device.unmap(address, 5)
+    driver_device.unmap(address, 5)
 
 
 def test_what_fails_maps_nothing(opened: Device, domain: Domain, other: Domain) -> None:
@@ -132,14 +132,14 @@ def test_what_fails_maps_nothing(opened: Device, domain: Domain, other: Domain) 
     assert error_of(opened.replace, address, domain.number, domain.frames[:5], ATTR_NORMAL_NC) == errno.EINVAL
     opened.map_into(address, domain.number, domain.frames[:5], ATTR_NORMAL_WB)
     assert {opened.query(address + page * PAGE_SIZE).attr for page in range(5)} == {ATTR_NORMAL_WB}
-    device.unmap(address, 5)
+    driver_device.unmap(address, 5)
 
 
 def test_what_is_refused_changes_nothing(opened: Device, xen: Xen, domain: Domain) -> None:
     frames, number = domain.frames[:4], domain.number
     empty, address = opened.reserve(4), opened.map(number, frames, ATTR_NORMAL_NC)
     data = write(address, 4, 9)
-    elsewhere = device.Device()
+    elsewhere = driver_device.Device()
     for place, asked, attr, other, error in (
         (empty, frames, ATTR_NORMAL_NC, {}, errno.EINVAL),
         (address, domain.frames[:5], ATTR_NORMAL_NC, {}, errno.EINVAL),
@@ -156,8 +156,8 @@ def test_what_is_refused_changes_nothing(opened: Device, xen: Xen, domain: Domai
     elsewhere.close()
     assert shown(opened, address, 4) == [1] * 4
     assert read_by_others(xen, domain, frames) == data
-    device.unmap(empty, 4)
-    device.unmap(address, 4)
+    driver_device.unmap(empty, 4)
+    driver_device.unmap(address, 4)
 
 
 def test_killed_at_many_points(domain: Domain, other: Domain) -> None:
@@ -167,7 +167,7 @@ def test_killed_at_many_points(domain: Domain, other: Domain) -> None:
         reader, writer = os.pipe()
         child = os.fork()
         if child == 0:
-            opened = device.Device()
+            opened = driver_device.Device()
             address = opened.map(domain.number, domain.frames * 24, ATTR_NORMAL_NC)
             os.write(writer, b"y")
             while True:

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
-from testbed.dom0 import device
-from testbed.dom0.device import ATTR_NORMAL_NC, ATTR_NORMAL_WB, PAGE_SIZE, READ_WRITE, Device
+from testbed.dom0 import driver_device
 from testbed.dom0.domains import Domain, Xen
+from testbed.dom0.driver_device import ATTR_NORMAL_NC, ATTR_NORMAL_WB, PAGE_SIZE, READ_WRITE, Device
 from testbed.dom0.refusals import error_of
 
 INNER_SHAREABLE = 3
@@ -45,7 +45,7 @@ def test_both_ways_and_by_the_tables(opened: Device, xen: Xen, domain: Domain, a
     ours = opened.map(domain.number, frames, attr)
     theirs = xen.map(domain, frames)
     try:
-        assert attributes(opened, ours, count, device.QUERY_WRITE) == {attr}
+        assert attributes(opened, ours, count, driver_device.QUERY_WRITE) == {attr}
         first, second = pattern(1, size), pattern(2, size)
         ctypes.memmove(ours, first, size)
         assert ctypes.string_at(theirs, size) == first
@@ -56,7 +56,7 @@ def test_both_ways_and_by_the_tables(opened: Device, xen: Xen, domain: Domain, a
         assert opened.query(ours).shareability in (2, INNER_SHAREABLE)
     finally:
         xen.unmap(theirs, count)
-        device.unmap(ours, count)
+        driver_device.unmap(ours, count)
 
 
 def test_frames_in_the_order_asked_for(opened: Device, xen: Xen, domain: Domain) -> None:
@@ -68,7 +68,7 @@ def test_frames_in_the_order_asked_for(opened: Device, xen: Xen, domain: Domain)
         place = theirs + (frame - domain.frames[0]) * PAGE_SIZE
         assert int.from_bytes(ctypes.string_at(place, 8), "little") == frame
     xen.unmap(theirs, len(domain.frames))
-    device.unmap(ours, len(frames))
+    driver_device.unmap(ours, len(frames))
 
 
 def test_a_frame_twice(opened: Device, domain: Domain) -> None:
@@ -76,7 +76,7 @@ def test_a_frame_twice(opened: Device, domain: Domain) -> None:
     ours = opened.map(domain.number, frames, ATTR_NORMAL_NC)
     ctypes.memmove(ours, b"seen", 4)
     assert ctypes.string_at(ours + PAGE_SIZE, 4) == b"seen"
-    device.unmap(ours, 2)
+    driver_device.unmap(ours, 2)
 
 
 def test_every_other_type_is_refused(opened: Device, domain: Domain) -> None:
@@ -85,22 +85,22 @@ def test_every_other_type_is_refused(opened: Device, domain: Domain) -> None:
         refused = error_of(opened.map_into, address, domain.number, domain.frames[:1], attr)
         assert refused == errno.EOPNOTSUPP, hex(attr)
         assert not opened.query(address).translated
-    device.unmap(address, 1)
+    driver_device.unmap(address, 1)
 
 
 @pytest.mark.parametrize("attr", [ATTR_NORMAL_NC, ATTR_NORMAL_WB], ids=hex)
 def test_mprotect_keeps_the_type(opened: Device, domain: Domain, attr: int) -> None:
     ours = opened.map(domain.number, domain.frames[:4], attr)
     for protection in (mmap.PROT_READ, 0, READ_WRITE):
-        device.protect(ours, 4, protection)
+        driver_device.protect(ours, 4, protection)
         readable = opened.query(ours)
-        writable = opened.query(ours, device.QUERY_WRITE)
+        writable = opened.query(ours, driver_device.QUERY_WRITE)
         assert (readable.translated, readable.attr) == ((1, attr) if protection else (0, 0))
         assert protection == READ_WRITE or not writable.translated
     ctypes.memmove(ours, b"written", 7)
-    assert opened.query(ours, device.QUERY_WRITE).attr == attr
-    assert error_of(device.protect, ours, 4, mmap.PROT_EXEC) == errno.EACCES
-    device.unmap(ours, 4)
+    assert opened.query(ours, driver_device.QUERY_WRITE).attr == attr
+    assert error_of(driver_device.protect, ours, 4, mmap.PROT_EXEC) == errno.EACCES
+    driver_device.unmap(ours, 4)
 
 
 def test_read_only(
@@ -109,8 +109,8 @@ def test_read_only(
     address = opened.reserve(2, mmap.PROT_READ)
     assert opened.map_into(address, domain.number, domain.frames[:2], ATTR_NORMAL_NC) == 2
     assert opened.query(address).attr == ATTR_NORMAL_NC
-    assert not opened.query(address, device.QUERY_WRITE).translated
-    device.unmap(address, 2)
+    assert not opened.query(address, driver_device.QUERY_WRITE).translated
+    driver_device.unmap(address, 2)
 
 
 def test_query_of_other_memory(opened: Device) -> None:
@@ -120,7 +120,7 @@ def test_query_of_other_memory(opened: Device) -> None:
     query = opened.query(empty)
     assert (query.translated, query.attr, query.shareability) == (0, 0, 0)
     assert query.fault in range(0b000100, 0b001000)  # a translation fault of some level
-    device.unmap(empty, 1)
+    driver_device.unmap(empty, 1)
 
 
 @pytest.mark.parametrize(

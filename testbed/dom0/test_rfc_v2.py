@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 import pytest
 
-from testbed.dom0 import device
-from testbed.dom0.device import ATTR_NORMAL_NC, ATTR_NORMAL_WB, PAGE_SIZE, QUERY_WRITE, Device
+from testbed.dom0 import driver_device
 from testbed.dom0.domains import Domain, Xen
+from testbed.dom0.driver_device import ATTR_NORMAL_NC, ATTR_NORMAL_WB, PAGE_SIZE, QUERY_WRITE, Device
 from testbed.dom0.privcmd import DEFAULT, UNCACHED, Privcmd
 from testbed.dom0.refusals import error_of
 
@@ -63,16 +63,16 @@ def test_the_memory_type(
     assert attributes(opened, other, count) == {ATTR_NORMAL_WB}, "the type is of one mapping"
     xen.unmap(other, count)
     for protection in (mmap.PROT_READ, mmap.PROT_READ | mmap.PROT_WRITE):
-        device.protect(address, count, protection)
+        driver_device.protect(address, count, protection)
         assert attributes(opened, address, count) == {attr}, "mprotect keeps it"
-    device.unmap(address, count)
+    driver_device.unmap(address, count)
 
 
 def test_v2_maps_as_ever(opened: Device, domain: Domain, privcmd: Privcmd) -> None:
     address = privcmd.reserve(4)
     assert privcmd.map_v2(address, domain.number, domain.frames[:4]) == [0] * 4
     assert attributes(opened, address, 4) == {ATTR_NORMAL_WB}
-    device.unmap(address, 4)
+    driver_device.unmap(address, 4)
 
 
 @pytest.mark.parametrize("memtype", [2, 3, 0x44, 0xFF, 0xFFFF])
@@ -81,7 +81,7 @@ def test_types_without_a_name(opened: Device, domain: Domain, privcmd: Privcmd, 
     assert error_of(privcmd.map_v3, address, domain.number, domain.frames[:1], memtype) == errno.EOPNOTSUPP
     assert not opened.query(address).translated
     assert privcmd.map_v3(address, domain.number, domain.frames[:1], UNCACHED) == [0], "nothing was changed"
-    device.unmap(address, 1)
+    driver_device.unmap(address, 1)
 
 
 @pytest.mark.parametrize("first", [UNCACHED, DEFAULT])
@@ -95,19 +95,19 @@ def test_a_mapping_is_made_once(opened: Device, domain: Domain, privcmd: Privcmd
         assert error_of(privcmd.map_v3, place, domain.number, frames, memtype) == errno.EINVAL
     assert error_of(privcmd.map_v2, place, domain.number, frames) == errno.EINVAL
     assert attributes(opened, address, 2) == before
-    device.unmap(address, 2)
+    driver_device.unmap(address, 2)
 
 
 def test_a_restricted_file(domain: Domain, privcmd: Privcmd) -> None:
     address = privcmd.reserve(1)
     privcmd.restrict(domain.number + 1)
     assert error_of(privcmd.map_v3, address, domain.number, domain.frames[:1], UNCACHED) == errno.EPERM
-    device.unmap(address, 1)
+    driver_device.unmap(address, 1)
     with Privcmd() as other:
         other.restrict(domain.number)
         address = other.reserve(1)
         assert other.map_v3(address, domain.number, domain.frames[:1], UNCACHED) == [0]
-        device.unmap(address, 1)
+        driver_device.unmap(address, 1)
 
 
 def test_frames_that_fail(opened: Device, domain: Domain, privcmd: Privcmd) -> None:
@@ -117,7 +117,7 @@ def test_frames_that_fail(opened: Device, domain: Domain, privcmd: Privcmd) -> N
     assert (
         attributes(opened, address, 1) == attributes(opened, address + 2 * PAGE_SIZE, 1) == {ATTR_NORMAL_NC}
     )
-    device.unmap(address, 3)
+    driver_device.unmap(address, 3)
 
 
 class Event(NamedTuple):

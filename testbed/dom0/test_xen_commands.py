@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.dom0 import device, domains
+from testbed.dom0 import domains, driver_device
 from testbed.dom0.commands import coldline, good, xl
 
 SAMPLE = f"midway-{domains.ARCHITECTURE}"
@@ -61,7 +61,7 @@ def test_the_trace_is_of_what_was_done(small: list[str], tmp_path: Path) -> None
 
 def test_without_the_driver(small: list[str]) -> None:
     aside = Path("/dev/xen/set-aside")
-    Path(device.DRIVER_PATH).rename(aside)
+    Path(driver_device.DRIVER_PATH).rename(aside)
     try:
         refused = coldline(*small, "--strategy", "uncached")
         assert refused.returncode == 2
@@ -71,4 +71,4 @@ def test_without_the_driver(small: list[str]) -> None:
         assert "small" not in good("list")
         good(*small, "--strategy", "hypercall", "--paused")
     finally:
-        aside.rename(device.DRIVER_PATH)
+        aside.rename(driver_device.DRIVER_PATH)

@@ -17,8 +17,8 @@ from coldline.hypervisor.protocol import Buffer
 from coldline.hypervisor.xen import SystemBindings
 from coldline.hypervisor.xen.domain_list import DomainList
 from testbed.dom0 import domains
-from testbed.dom0.device import ATTR_NORMAL_NC, ATTR_NORMAL_WB, QUERY_WRITE
 from testbed.dom0.domains import Xen
+from testbed.dom0.driver_device import ATTR_NORMAL_NC, ATTR_NORMAL_WB, QUERY_WRITE
 
 GUEST = Path("/host/guest")
 NAMES = [name for name, each in STRATEGIES.items() if domains.ARCHITECTURE in each.architectures]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.dom0 import device
+from testbed.dom0 import driver_device
 from testbed.dom0.commands import xl
 
 GUEST = Path("/host/guest")
@@ -46,9 +46,12 @@ def test_xl_writes_past_the_caches(config: Path, tmp_path: Path) -> None:
     assert found
     assert all(found), log.read_text()
     mapped = [(int(line[1]), int(line[2], 16), int(line[3]), int(line[4], 16)) for line in found if line]
-    assert {(each[0], each[3]) for each in mapped} == {(domid, device.ATTR_NORMAL_NC)}
+    assert {(each[0], each[3]) for each in mapped} == {(domid, driver_device.ATTR_NORMAL_NC)}
     pages = sum(each[2] for each in mapped)
-    assert pages * device.PAGE_SIZE >= (GUEST / "kernel").stat().st_size + (GUEST / "initrd").stat().st_size
+    assert (
+        pages * driver_device.PAGE_SIZE
+        >= (GUEST / "kernel").stat().st_size + (GUEST / "initrd").stat().st_size
+    )
     assert not [each for each in mapped if 0x39000 <= each[1] < 0x3A000], "rings are cached, by Xen's ABI"
     end = time.monotonic() + WITHIN_S
     while not (CONSOLE.exists() and "guest: in user space" in CONSOLE.read_text(errors="replace")):
@@ -58,7 +61,7 @@ def test_xl_writes_past_the_caches(config: Path, tmp_path: Path) -> None:
 
 def test_without_the_driver_nothing_is_cached(config: Path, tmp_path: Path) -> None:
     aside = Path("/dev/xen/set-aside")
-    Path(device.DRIVER_PATH).rename(aside)
+    Path(driver_device.DRIVER_PATH).rename(aside)
     try:
         done = create(config, tmp_path / "log")
         assert (done.returncode, done.stdout) == (2, "")
@@ -70,4 +73,4 @@ def test_without_the_driver_nothing_is_cached(config: Path, tmp_path: Path) -> N
         assert forced.returncode, "xl itself fails, and makes no cached mapping instead"
         assert "preloaded" not in xl("list")
     finally:
-        aside.rename(device.DRIVER_PATH)
+        aside.rename(driver_device.DRIVER_PATH)

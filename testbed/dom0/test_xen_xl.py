@@ -22,7 +22,7 @@ LOGS = Path("/var/log/xen/console")
 NAMES = {"xl": "theirs", "coldline": "ourown"}
 WITHIN_S = 300
 RECORD = Path("/host/subcommands.json")
-"""What each subcommand said; testbed/subcommands.py makes a table of it."""
+"""What each subcommand said; testbed/xl_subcommands.py makes a table of it."""
 
 LEAST_NUMBER = 70
 """Of a guest: xl prints no such number for anything else, so that the guests' numbers can be left out."""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from testbed.packages import foreign
+from testbed.packages import foreign_libc
 from testbed.packages.apt import FetchError
 from testbed.packages.cache import cache_folder
 from testbed.packages.sources import Sources
@@ -145,6 +145,7 @@ def initrd(sources: Sources, replaced: Mapping[str, Path] | None = None, *, star
 _COMMAND = """\
 #!/usr/bin/python3
 import sys
+from testbed.packages import foreign_libc
 from coldline.__main__ import run
 sys.exit(run())
 """
@@ -295,7 +296,7 @@ def _copy_module(source: Path, target: Path) -> None:
 
 def _compile(sources: Sources, root: Path, *folders: str) -> None:
     """Compile Python files for dom0's Python, which would take seconds in the emulator each time."""
-    words = [*foreign.python(sources.python, sources.suite), "-s", "-m", "compileall", "-qq"]
+    words = [*foreign_libc.python(sources.python, sources.suite), "-s", "-m", "compileall", "-qq"]
     words += ["--invalidation-mode", "unchecked-hash", "-s", os.fspath(root), "-p", "/"]
     words += [os.fspath(root / folder) for folder in folders]
     done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
@@ -306,8 +307,13 @@ def _compile(sources: Sources, root: Path, *folders: str) -> None:
 def _rewrite(sources: Sources, root: Path, folder: str) -> None:
     """Compile the tests as dom0's pytest would."""
     pytest = [os.fspath(path) for package in sources.user_space for path in package.glob(_DIST_PACKAGES)]
-    script = os.fspath(Path(__file__).with_name("rewrite.py"))
-    words = [*foreign.python(sources.python, sources.suite), script, os.fspath(root / folder), f"/{folder}"]
+    script = os.fspath(Path(__file__).with_name("compiled_tests.py"))
+    words = [
+        *foreign_libc.python(sources.python, sources.suite),
+        script,
+        os.fspath(root / folder),
+        f"/{folder}",
+    ]
     words += pytest
     # if pytest's internals have changed, dom0 compiles the tests itself
     subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False)

@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 
 from coldline.errors import ColdlineError, UsageError
-from testbed.packages import apt, cache, debian, foreign
+from testbed.packages import apt, cache, debian, foreign_libc
 
 __all__ = ["SUITES", "InstallError", "environment", "main"]
 
@@ -64,7 +64,7 @@ def environment(version: str) -> Path:
         headers = f"libpython{version}-dev"
         trees = debian.packages(apt.host_architecture(), [*names, headers], suite=suite)
         program = folder / "base" / "usr" / "bin" / f"python{version}"
-        start = foreign.with_libraries(program, suite, *_LIBRARIES)
+        start = foreign_libc.with_libraries(program, suite, *_LIBRARIES)
         wanted = "\n".join(
             [str(_ROOT), *start, *map(str, trees.values())]
             + [(_ROOT / name).read_text() for name in ("pyproject.toml", "constraints.txt")]

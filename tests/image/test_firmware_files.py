@@ -461,8 +461,8 @@ def test_an_architecture_that_is_given_is_checked(write: Callable[..., str]) -> 
 
 
 def test_the_command_looks_at_what_it_gets(write: Callable[..., str]) -> None:
+    from coldline.cli.inputs.trials import plan_guest
     from coldline.cli.main import parser
-    from coldline.cli.trials import plan_guest
 
     def plan(*options: str) -> Any:
         return plan_guest(parser().parse_args(["boot", *options]))[0]

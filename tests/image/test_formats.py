@@ -622,8 +622,8 @@ def test_raw_at_both_ends_of_ram(write: Callable[..., str]) -> None:
 
 def test_the_command_takes_all_of_a_raw_image_or_nothing(write: Callable[..., str]) -> None:
     from coldline.cli.arguments.values import address
+    from coldline.cli.inputs.trials import plan_guest
     from coldline.cli.main import parser
-    from coldline.cli.trials import plan_guest
 
     def plan(*options: str) -> Plan:
         return plan_guest(parser().parse_args(["boot", write(bytes(64)), *options]))[1]

@@ -21,7 +21,7 @@ from coldline.cli import main, status
 from coldline.cli.arguments.judging import add_boot
 from coldline.cli.arguments.showing import add_plan
 from coldline.cli.arguments.values import DEFAULT_RAM
-from coldline.cli.guest_config import _DEFAULTS
+from coldline.cli.inputs.guest_config import _DEFAULTS
 from coldline.errors import TraceError
 from coldline.events import Op
 from coldline.guest.config import LAUNCH_KEYS, PLAN_KEYS
@@ -38,7 +38,7 @@ from coldline.rules.line_rules import COPIES_READ, EFFECTS, STEPS, Hazard, micro
 from coldline.rules.profile import SWITCHES, Profile
 from coldline.samples import SAMPLES, sample
 from coldline.trace.text import TextReader
-from testbed.tables import GUESTS, WIDE
+from testbed.verdict_tables import GUESTS, WIDE
 from tests.helpers.checking import check_text
 from tests.helpers.repository import ROOT
 from tests.helpers.requirements import require

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from coldline import trial_repair
-from coldline.cli.trials import TrialRun
+from coldline.cli.inputs.trials import TrialRun
 from coldline.events import Op, words
 from coldline.events.batch import Batch
 from coldline.events.batch_footprints import Footprints

@@ -74,7 +74,7 @@ def test_tests_are_compiled_as_their_pytest_does(tmp_path: Path) -> None:
     (folder / "conftest.py").touch()
     test = folder / "test_it.py"
     test.write_text("def test_it():\n    one = 1\n    assert one == 2\n")
-    subprocess.run([sys.executable, ROOT / "testbed/machines/rewrite.py", folder, folder], check=True)
+    subprocess.run([sys.executable, ROOT / "testbed/machines/compiled_tests.py", folder, folder], check=True)
     words = [
         sys.executable,
         "-B",

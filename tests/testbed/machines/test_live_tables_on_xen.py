@@ -9,7 +9,7 @@ import pytest
 from coldline.arm import MemoryType
 from coldline.hypervisor import HOST_MODELS
 from testbed.builds import modules
-from testbed.machines import image, machine, outside, qemu_command
+from testbed.machines import image, live_tables, machine, qemu_command
 from tests.helpers.requirements import LATER
 from tests.testbed.test_on_xen import need
 
@@ -26,10 +26,10 @@ def test_tables(tmp_path: Path, suite: str | None) -> None:
     folder = tmp_path / "host"
     folder.mkdir()
     image.fill(used, modules.build(used), folder, modules.build_preloaded(used, tmp_path))
-    found: list[outside.Tables] = []
+    found: list[live_tables.Tables] = []
 
     def watch(folder: Path, socket: Path, end: float) -> None:
-        found.append(outside.look(folder, socket, end))
+        found.append(live_tables.look(folder, socket, end))
 
     outcome = machine.run(used, image.initrd(used), folder, COMMAND, timeout_s=900, watcher=watch)
     assert outcome.status == 0, (folder / "output").read_text()
@@ -63,4 +63,4 @@ def test_a_machine_without_a_stub(tmp_path: Path) -> None:
 
     with pytest.raises(GdbError, match=re.escape("QEMU's gdb stub does not answer")):
         Gdb(tmp_path / "none")
-    assert MemoryType.NORMAL_WB is outside.Leaf(0, 0, 12, 0xFF, 3).memory_type
+    assert MemoryType.NORMAL_WB is live_tables.Leaf(0, 0, 12, 0xFF, 3).memory_type

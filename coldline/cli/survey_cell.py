@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The process of one cell: ends with its parent, runs the command, and tells its peak of memory.
 
-python -m coldline.cli.surveyed USAGE-FILE WORD…
+python -m coldline.cli.survey_cell USAGE-FILE WORD…
 """
 
 import ctypes

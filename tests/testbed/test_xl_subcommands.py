@@ -2,7 +2,7 @@
 """The table of what xl's subcommands do to guests."""
 
 from testbed.dom0.xl_subcommands import COMMANDS
-from testbed.subcommands import table
+from testbed.xl_subcommands import table
 from tests.helpers.repository import ROOT
 
 PAGE = (ROOT / "docs" / "reference" / "xen.md").read_text()

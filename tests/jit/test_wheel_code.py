@@ -6,22 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from coldline.jit import code_cache, programs, shipped
+from coldline.jit import code_cache, programs, wheel_code
 from coldline.support import cache_folder
 from tests.jit.test_code_cache import compiles, program
 
 RETURNS = b"\xc3"
-ABLE = ("x86_64", b"flags : " + b" ".join(sorted(shipped._NEEDED)) + b" avx512f\n")
+ABLE = ("x86_64", b"flags : " + b" ".join(sorted(wheel_code._NEEDED)) + b" avx512f\n")
 
 
 @pytest.fixture
 def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Code that came with the package, on a processor that can run it; the user's cache is empty."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(shipped, "SHIPPED_CODE", tmp_path / "shipped_code")
+    monkeypatch.setattr(wheel_code, "SHIPPED_CODE", tmp_path / "shipped_code")
     monkeypatch.setattr(code_cache, "_processor", lambda: ABLE)
     compiles(monkeypatch)
-    path = tmp_path / "shipped_code" / shipped.name_of(programs.CHECK, code_cache.LINKER)
+    path = tmp_path / "shipped_code" / wheel_code.name_of(programs.CHECK, code_cache.LINKER)
     cache_folder.keep(path, program(RETURNS))
     return path
 
@@ -70,5 +70,5 @@ def test_other_sources_have_other_code(code: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_checkout_has_none() -> None:
-    assert not shipped.SHIPPED_CODE.exists()
-    assert os.fspath(shipped.SHIPPED_CODE).endswith("coldline/jit/shipped_code")
+    assert not wheel_code.SHIPPED_CODE.exists()
+    assert os.fspath(wheel_code.SHIPPED_CODE).endswith("coldline/jit/shipped_code")

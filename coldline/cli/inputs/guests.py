@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from coldline.cli.arguments.values import DEFAULT_CORES, size
-from coldline.cli.guest_config import fill_in
-from coldline.cli.machines import machine_of, memory_of
+from coldline.cli.inputs.guest_config import fill_in
+from coldline.cli.inputs.machines import machine_of, memory_of
 from coldline.errors import UsageError
 from coldline.guest import GuestOptions, MachineLayout, check_device_tree
 from coldline.image import Kernel, RawPlacement, load_blob, load_kernel, open_blob

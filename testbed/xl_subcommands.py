@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A table of what xl's subcommands do to guests of xl and of coldline: ``python -m testbed.subcommands RECORD``.
+"""A table of what xl's subcommands do to guests of xl and of coldline: ``python -m testbed.xl_subcommands RECORD``.
 
 The record is ``subcommands.json`` in the results of a run of ``testbed/dom0/test_xen_xl.py``.
 """

@@ -3,7 +3,7 @@
 
 From a shell, at the top of the tree::
 
-    python -m testbed.tables u-boot-arm64 edk2-arm64 -- --memory 512M
+    python -m testbed.verdict_tables u-boot-arm64 edk2-arm64 -- --memory 512M
 
 prints each table between the markers that it has in docs/. Words after ``--`` go to ``coldline matrix``.
 """
@@ -124,7 +124,7 @@ def main(arguments: list[str]) -> int:
             if status:
                 return status
     except ColdlineError as error:
-        print(f"testbed.tables: {error}", file=sys.stderr)
+        print(f"testbed.verdict_tables: {error}", file=sys.stderr)
         return 2
     return 0
 

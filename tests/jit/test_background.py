@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("numba")
 
 from coldline.jit import code_cache
-from coldline.jit.beside import Beside
+from coldline.jit.background import Beside
 from coldline.jit.compiling import Compiler
 
 SMALL = "tests.jit.small_program"

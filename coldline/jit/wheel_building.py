@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Compiles the machine code that a wheel brings. A wheel's build runs ``python -m coldline.jit.shipping FOLDER``."""
+"""Compiles the machine code that a wheel brings: ``python -m coldline.jit.wheel_building FOLDER``, in its build."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ from pathlib import Path
 from coldline.jit.code_cache import LINKER
 from coldline.jit.compiling import compile_together
 from coldline.jit.programs import PROGRAMS
-from coldline.jit.shipped import LEVEL, name_of
+from coldline.jit.wheel_code import LEVEL, name_of
 from coldline.support import cache_folder
 
 

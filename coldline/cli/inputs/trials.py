@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from coldline.builder import strategy_for
 from coldline.cli.arguments.profile import given_switches
-from coldline.cli.guests import core_of, read_guest
+from coldline.cli.inputs.guests import core_of, read_guest
 from coldline.errors import PlanError, UsageError
 from coldline.events.batch import Batch
 from coldline.events.source import Sink

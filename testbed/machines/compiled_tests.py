@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Compiles a folder's tests as pytest does, with its `assert`s rewritten.
 
-On the host, dom0's version of Python runs this with dom0's pytest: `rewrite.py FOLDER NAME PATH…`. NAME is the
+On the host, dom0's version of Python runs this with dom0's pytest: `compiled_tests.py FOLDER NAME PATH…`. NAME is the
 folder's name in dom0, and the PATHs are those of pytest and its dependencies. In dom0, pytest uses the compiled files
 if the source is unchanged: by its size and time, or, from pytest 9 on, by its hash
 (pytest _pytest/assertion/rewrite.py).

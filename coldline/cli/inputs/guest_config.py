@@ -81,7 +81,7 @@ def _take(options: argparse.Namespace, config: "GuestConfig") -> None:
         "gic": config.gic_version,
     }
     if options.command == "create":
-        from coldline.cli.xen_settings import settings_of
+        from coldline.cli.inputs.xen_settings import settings_of
 
         asked |= {"name": config.name, "vuart": config.vuart is not None, "uuid": config.uuid}
         asked |= settings_of(config)
