@@ -204,7 +204,7 @@ NON_CACHEABLE = (
 )
 """The acts of cores past the caches."""
 
-BARRIERS = (Act.DSB, Act.DMB, Act.ISB, Act.DSB_NSH)
+BARRIER_ACTS = (Act.DSB, Act.DMB, Act.ISB, Act.DSB_NSH)
 """The acts that say what is complete, or in order."""
 
 WRITES = (Act.WRITE, Act.WRITE_WT, Act.WRITE_NC, Act.SNOOPING_WRITE, Act.MASTER_WRITE)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from coldline.rules.alphabet import Letter
 from coldline.rules.line_rules import Hazard
 from coldline.rules.microstate import Level, Microstate
-from coldline.rules.order.alphabet import BARRIERS, Act, OrderedLetter, Possible
+from coldline.rules.order.alphabet import BARRIER_ACTS, Act, OrderedLetter, Possible
 from coldline.rules.order.microstate import Maintenance, OrderedMicrostate, Pending, StoreInFlight
 
 Members = frozenset[int]
@@ -169,7 +169,7 @@ def _letter(*parts: Any) -> AnyStep:
 
 def _barrier(each: Any) -> Act:
     act = Act(_integer(each))
-    if act not in BARRIERS:
+    if act not in BARRIER_ACTS:
         raise ValueError("an act is no barrier")
     return act
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from coldline.errors import TraceError
 from coldline.rules.line_rules import Hazard
-from coldline.rules.order.alphabet import BARRIERS, Act, OrderedLetter, Possible
+from coldline.rules.order.alphabet import BARRIER_ACTS, Act, OrderedLetter, Possible
 from coldline.rules.order.indistinct import indistinct
 from coldline.rules.order.learned import Learned, Members
 from coldline.rules.order.microstate import OrderedMicrostate
@@ -125,7 +125,7 @@ class OrderMachine:
             cores = {core for m in self.microstates(state) for core, _ in m.pending}
             found = self._changing[state] = frozenset(
                 act
-                for act in BARRIERS
+                for act in BARRIER_ACTS
                 if any(self._is_changed(state, OrderedLetter(act, core)) for core in cores)
             )
         return found
