@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
+from coldline.builder import strategy_for
 from coldline.errors import ColdlineError, UsageError
 from testbed import bench
 from testbed.arguments import parser
@@ -168,12 +169,15 @@ def _bench(options: argparse.Namespace) -> int:
 
 
 def _watch(options: argparse.Namespace) -> int:
-    if options.architecture != "arm64":
-        raise UsageError("only arm64 can be watched: the watched machine is made for arm64 alone")
     on_kvm = options.host != "xen"
+    if on_kvm and options.architecture != "arm64":
+        raise UsageError("Linux has no KVM for arm32: only arm64 can be watched with --host kvm-…")
     builders = tuple(options.by or (kvm.STRATEGIES[0] if on_kvm else guest.XL,))
     if on_kvm and (options.guest or not set(builders) <= set(kvm.STRATEGIES)):
         raise UsageError(f"on KVM the guest is a small Linux, and it is built by {', '.join(kvm.STRATEGIES)}")
+    for each in builders:
+        if each != guest.XL:
+            strategy_for(each, guest.KIND[options.architecture])
     used = _sources(options.architecture, options)
     wanted = Watching(
         builders=builders,

@@ -82,6 +82,8 @@ def _judge(
             started=_tell_spool if most and not options.quiet else lambda: None,
             progress=following.ran,
         )
+        stack.callback(watch.close)
+        profile = profile.having(watch.begin())
         source: Source = watch
         if options.trace is not None:
             source = _Traced(watch, options.trace, TraceWriter(options.trace, profile, options.trace_format))

@@ -9,11 +9,14 @@ from coldline.builder import STRATEGIES as ALL
 from coldline.errors import UsageError
 from coldline.guest.config.syntax import ConfigString, parse
 
-__all__ = ["NAME", "STRATEGIES", "XL", "write_guest"]
+__all__ = ["KIND", "NAME", "STRATEGIES", "XL", "write_guest"]
 
 XL: Final = "xl"
-STRATEGIES: Final = tuple(name for name, each in ALL.items() if "arm64" in each.architectures)
+STRATEGIES: Final = tuple(ALL)
 """The builders: xl, and strategies of coldline's."""
+
+KIND: Final = {"arm64": "arm64", "armhf": "arm32"}
+"""coldline's names for what dom0 and its guests are, by Debian's."""
 
 NAME: Final = "watched"
 """The guest's name on Xen."""

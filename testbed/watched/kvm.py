@@ -3,7 +3,6 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,9 +18,6 @@ STRATEGIES: Final = ("hypercall", "flush", "none")
 
 CORES: Final = {"kvm-arm64": "cortex-a57", "kvm-s2fwb": "max,lpa2=off"}
 """QEMU's core for each host model: without FEAT_S2FWB, and with it. FEAT_LPA2 is not followed."""
-
-_PROMISES: Final = {"max,lpa2=off": ("--idc", "--dic")}
-"""What a core's CTR_EL0 promises. Linux does no maintenance that a promise makes needless."""
 
 GUEST: Final = "guest"
 """KVM numbers its guests' VMIDs from 1: the first one is ``guest1``."""
@@ -81,6 +77,5 @@ def watch(
     MachineError
         If the machine cannot be watched.
     """
-    wanted = replace(wanted, more=(*_PROMISES.get(CORES[model], ()), *wanted.more))
     names = [f"{GUEST}{number}" for number in range(1, len(wanted.builders) + 1)]
     return run_watched(words(sources, initrd, folder, CORES[model]), folder, wanted, names, say)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from testbed.machines.qemu_command import INITRD_ADDRESS, KERNEL_ADDRESS, MachineError
+from testbed.machines.qemu_command import INITRD_ADDRESS, KERNEL_ADDRESS, PROGRAMS, MachineError
 from testbed.packages.sources import Sources
 from testbed.watched.qemu import watchable_qemu
 from testbed.watched.running import Watching, run_watched
@@ -25,6 +25,10 @@ DOM0: Final = "dom0"
 GUEST: Final = "dom1"
 """The names of the guests with the VMIDs 1 and 2; a later one with VMID 2 is ``dom1.2``, and so on."""
 
+_HARDWARE: Final = {
+    "arm64": ("-machine", "virt,virtualization=on,gic-version=3", "-cpu", "cortex-a57"),
+    "armhf": ("-machine", "virt,virtualization=on,gic-version=2,highmem=off", "-cpu", "cortex-a15"),
+}
 _RAM: Final = (0x4000_0000, 1 << 30)
 _DOM0_MIB: Final = 256
 _XEN_OPTIONS: Final = (
@@ -53,7 +57,7 @@ def words(sources: Sources, initrd: Path, folder: Path) -> list[str]:
         if "," in os.fspath(path):
             raise MachineError(f"QEMU does not accept a path with a comma: {path}")
     return [
-        *watchable_qemu(), "-machine", "virt,virtualization=on,gic-version=3", "-cpu", "cortex-a57",
+        *watchable_qemu(PROGRAMS[sources.architecture]), *_HARDWARE[sources.architecture],
         "-m", str(_RAM[1] >> 20), "-smp", "1", "-icount", "shift=1,sleep=off",
         "-display", "none", "-nodefaults", "-no-reboot", "-serial", "stdio",
         "-kernel", os.fspath(sources.xen), "-append", _XEN_OPTIONS,

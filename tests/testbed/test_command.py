@@ -100,3 +100,17 @@ def test_what_is_no_suite(
     assert command.main(["driver", f"--suite={suite}"]) == 2
     assert "invalid name of a Debian suite" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["armhf", "--host", "kvm-arm64"], "Linux has no KVM for arm32"),
+        (["armhf", "--by", "flush"], "no strategy 'flush' on arm32"),
+        (["arm64", "--by", "syscall"], "no strategy 'syscall' on arm64"),
+        (["arm64", "--host", "kvm-arm64", "--by", "xl"], "on KVM the guest is a small Linux"),
+    ],
+)
+def test_what_cannot_be_watched(capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:
+    assert command.main(["watch", *words]) == 2
+    assert said in capsys.readouterr().err

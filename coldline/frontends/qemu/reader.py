@@ -19,10 +19,9 @@ from coldline.frontends.qemu.agents import LOADER, agents_of_core
 from coldline.frontends.qemu.command_line import CommandLine
 from coldline.frontends.qemu.guests import Guests
 from coldline.frontends.qemu.outcome import Watched
-from coldline.frontends.qemu.process import Qemu
 from coldline.frontends.qemu.records import CAPACITY, RECORD_SIZE, Head, PluginState, RecordKind
 from coldline.frontends.qemu.registers import Vcpus
-from coldline.frontends.qemu.ring import RecordRing
+from coldline.frontends.qemu.session import Session
 from coldline.frontends.qemu.shadow import Shadow, beside
 from coldline.frontends.qemu.state import (
     AARCH32,
@@ -50,9 +49,7 @@ class Reader:
     def __init__(
         self,
         machine: CommandLine,
-        ring: RecordRing,
-        ram: int,
-        qemu: Qemu,
+        session: Session,
         code: dict[str, int],
         sink: Sink,
         *,
@@ -60,7 +57,7 @@ class Reader:
         names: Mapping[int, str] | None = None,
         clean: bool = False,
     ) -> None:
-        self._ring, self._ram, self._qemu, self._sink = ring, ram, qemu, sink
+        self._ring, self._ram, self._qemu, self._sink = session.ring, session.ram, session.qemu, sink
         self._shadow = Shadow(machine.ram_base, machine.ram_size)
         self.machine = MachineState(
             [(machine.ram_base, memoryview(self._shadow.memory)), *beside(machine)], instructions=instructions
@@ -82,7 +79,7 @@ class Reader:
         )
         self._leave = ctypes.CFUNCTYPE(None, _POINTER)(code["leave"])
         self._gather = ctypes.CFUNCTYPE(None, _POINTER, _POINTER)(code["gather"])
-        self._words = (ctypes.c_uint64 * (CAPACITY * RECORD_SIZE // 8)).from_address(ring.records)
+        self._words = (ctypes.c_uint64 * (CAPACITY * RECORD_SIZE // 8)).from_address(self._ring.records)
         self._taken = 0
         self._begins_guest = False
         self._refused = False
@@ -132,8 +129,9 @@ class Reader:
         before: Callable[[Sequence[tuple[int, int]]], list[Event]],
         progress: Callable[[int, int], None],
     ) -> None:
-        """Read to the end of the machine."""
-        self._await_start()
+        """Read to the end of a machine that is about to execute its first instruction."""
+        self._shadow.copy(self._ram)
+        self._ring.go()
         events = before(self._shadow.loaded)
         if events:
             self._sink(Batch.of(events))
@@ -163,19 +161,6 @@ class Reader:
         """Nothing to do: if the machine waits, let what there is be judged meanwhile."""
         if self.machine["count"] > ROWS // 2:
             self._hand_over()
-
-    def _await_start(self) -> None:
-        """Wait until the machine is about to execute its first instruction, and copy its RAM."""
-        while (state := self._ring.state) != PluginState.RUNS:
-            if state == PluginState.ENDED or self._qemu.status is not None:
-                if self._ring.state == PluginState.NO_VCPU:
-                    raise QemuError(
-                        "this build of QEMU does not let a plugin see which vCPU executes: use -smp 1"
-                    )
-                raise QemuError(f"QEMU did not start the machine: {self._qemu.complaint}")
-            time.sleep(_NAP_S)
-        self._shadow.copy(self._ram)
-        self._ring.go()
 
     def _step(self, count: int) -> None:
         self._taken += self._consume(self.machine.pointer, self._ring.records, self._taken, count)

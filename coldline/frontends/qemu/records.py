@@ -69,7 +69,7 @@ TOLD_REGISTERS: Final = (
     "SCTLR", "TTBR0_EL1", "TTBR1_EL1", "TCR_EL1", "MAIR_EL1",
     "SCTLR_EL2", "TTBR0_EL2", "TTBR1_EL2", "TCR_EL2", "MAIR_EL2",
     "SCTLR_EL3", "TTBR0_EL3", "TCR_EL3", "MAIR_EL3",
-    "HCR_EL2", "VTCR_EL2", "VTTBR_EL2", "SCR_EL3", "CTR_EL0",
+    "HCR_EL2", "VTCR_EL2", "VTTBR_EL2", "SCR_EL3",
     "TTBCR", "TTBR0", "TTBR1", "MAIR0", "MAIR1", "HTTBR", "HMAIR1", "HCR", "VTCR", "VTTBR", "SCR",
     "SCTLR_S", "TTBCR_S", "TTBR0_S", "TTBR1_S", "TTBR0_EL1_S", "TTBR1_EL1_S", "MAIR0_S", "MAIR1_S",
 )  # fmt: skip
@@ -106,6 +106,8 @@ class RingHead:
     INSTRUCTIONS: Final = 48
     ACCESSES: Final = 56
     WRITTEN: Final = 64
+    CTR: Final = 72
+    """CTR_EL0 of the vCPU that executes first; 0 if it has none."""
     TAKEN: Final = 128
 
 

@@ -72,6 +72,11 @@ class RecordRing:
         return self._get(RingHead.ACCESSES)
 
     @property
+    def ctr(self) -> int:
+        """CTR_EL0 of the vCPU that executes first, once the machine is about to; 0 if it has none."""
+        return self._get(RingHead.CTR)
+
+    @property
     def written(self) -> int:
         """How many records the plugin has told of."""
         return self._get(RingHead.WRITTEN)

@@ -11,12 +11,10 @@ from coldline.events.event import Event
 from coldline.events.op import Op
 from coldline.events.source import Sink
 from coldline.frontends.qemu.agents import LOADER
-from coldline.frontends.qemu.command_line import CommandLine, check_release, rewritten
+from coldline.frontends.qemu.command_line import CommandLine, check_release
 from coldline.frontends.qemu.outcome import Watched
-from coldline.frontends.qemu.plugin import plugin_code
-from coldline.frontends.qemu.process import Qemu
 from coldline.frontends.qemu.reader import Reader
-from coldline.frontends.qemu.ring import RecordRing, memory_file, path_of
+from coldline.frontends.qemu.session import Session
 from coldline.frontends.qemu.state import MAX_RANGES
 from coldline.jit import code_cache, programs
 from coldline.support.units import PAGE_SIZE
@@ -95,6 +93,7 @@ class Watch:
         self._machine, self._start, self._only = machine, start, merged_pages(only)
         self._barriers, self._line, self._names = barriers, line, names
         self._console, self._started, self._progress = console, started, progress
+        self._session: Session | None = None
         self._ran = False
 
     def run(self, sink: Sink, *, instructions: bool = False) -> None:
@@ -108,26 +107,14 @@ class Watch:
         if self._ran:
             raise QemuError("a machine that was watched cannot be run again: QEMU does not repeat a run")
         self._ran = True
-        self.outcome.release = check_release(self._machine.program)
-        code = code_cache.load_code(programs.QEMU)
-        compiled = plugin_code()
-        plugin = memory_file("coldline-plugin", 0)
-        os.write(plugin, compiled)
-        ring, ram = RecordRing(), memory_file("coldline-ram", self._machine.ram_size)
-        qemu = None
+        self.begin()
+        session = self._session
+        assert session is not None
         try:
-            words = rewritten(
-                self._machine,
-                ram=path_of(ram),
-                plugin=",".join([path_of(plugin), *self._plugin_arguments(ring)]),
-            )
-            qemu = Qemu(words, self._console)
             reader = Reader(
                 self._machine,
-                ring,
-                ram,
-                qemu,
-                code,
+                session,
+                code_cache.load_code(programs.QEMU),
                 sink,
                 instructions=instructions,
                 names=self._names,
@@ -143,18 +130,41 @@ class Watch:
             finally:
                 reader.describe(self.outcome)
         finally:
-            ring.close()
-            if qemu is not None:
-                self.outcome.status = qemu.status
-                self.outcome.complaints = qemu.complaints()
-                qemu.close()
-            os.close(ram)
-            os.close(plugin)
+            self.close()
 
-    def _plugin_arguments(self, ring: RecordRing) -> list[str]:
+    def begin(self) -> tuple[str, ...]:
+        """Start QEMU, up to the machine's first instruction, where `run` goes on.
+
+        Returns
+        -------
+        tuple of str
+            What CTR_EL0 of the first core promises, by the names of `coldline.rules.profile.SWITCHES`.
+
+        Raises
+        ------
+        QemuError
+            If QEMU cannot be started with the plugin.
+        """
+        if self._session is None:
+            self.outcome.release = check_release(self._machine.program)
+            self._session = Session(self._machine, self._plugin_arguments(), self._console)
+            try:
+                self._session.await_start()
+            except BaseException:
+                self.close()
+                raise
+        return self._session.promises
+
+    def close(self) -> None:
+        """End QEMU, if it runs."""
+        session, self._session = self._session, None
+        if session is not None:
+            self.outcome.status = session.qemu.status
+            self.outcome.complaints = session.qemu.complaints()
+            session.close()
+
+    def _plugin_arguments(self) -> list[str]:
         return [
-            f"ring={ring.path}",
-            "ram=memfd:coldline-ram",
             f"base={self._machine.ram_base:#x}",
             f"size={self._machine.ram_size:#x}",
             f"more-base={self._machine.secure_ram[0]:#x}",

@@ -19,7 +19,7 @@ import pytest
 pytest.importorskip("numba")
 
 import tests.helpers.tiny_guests as a64
-from coldline.frontends.qemu import plugin, watch
+from coldline.frontends.qemu import plugin, session
 from coldline.trace import spool
 from tests.helpers import machines
 from tests.helpers.command import DRIVER, ERROR, HAZARD, INCONCLUSIVE, Cli
@@ -195,7 +195,7 @@ def test_without_room_for_the_events_there_are_no_stories(
 def test_a_plugin_that_is_not_there(
     cli: Cli, qemu: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "plugin_code", lambda: b"not a plugin")
+    monkeypatch.setattr(session, "plugin_code", lambda: b"not a plugin")
     done = cli("watch", "--quiet", "--", *machine(qemu, write_program(tmp_path / "program", off())))
     assert done.status == ERROR
     assert done.out == ""

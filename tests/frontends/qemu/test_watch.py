@@ -295,6 +295,24 @@ def test_more_ranges_than_there_can_be(cli: Cli) -> None:
     assert (done.status, done.err) == (2, "coldline: --only: 65 ranges, and there can be 64\n")
 
 
+@pytest.mark.parametrize(
+    ("core", "status", "promises"), [("cortex-a57", HAZARD, ()), ("max", COHERENT, ("idc", "dic"))]
+)
+def test_what_ctr_el0_promises(
+    cli: Cli, qemu: list[str], tmp_path: Path, core: str, status: int, promises: tuple[str, ...]
+) -> None:
+    """Code that is stored and executed, with no maintenance, is right where CTR_EL0 has IDC and DIC."""
+    program = code(
+        mmu_on(), mov(2, WINDOW), mov(4, a64.RET.word), a64.store_w(4, 2), DSB, ISB, a64.blr(2), off()
+    )
+    file = write_program(tmp_path / "program", program, pages={0: a64.page(WINDOW, a64.WB, 0)})
+    words = machine(qemu, file, core=core)
+    assert cli("watch", "--start", "cold", "--", *words).status == status
+    watch = Watch(read_command_line(words))
+    assert watch.begin() == promises
+    watch.close()
+
+
 def test_it_keeps_the_protocol_of_a_source(qemu: list[str], tmp_path: Path) -> None:
     file = write_program(tmp_path / "program", code(mmu_on(), mov(2, DATA), store(2, 2), ldr(4, 2), off()))
 

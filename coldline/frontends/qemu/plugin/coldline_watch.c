@@ -119,6 +119,7 @@ struct ring_head {
     uint64_t waits;                     /* how often the plugin found the ring full */
     uint64_t instructions, accesses;    /* executed; loads and stores of RAM */
     _Alignas(64) uint64_t written;      /* records so far */
+    uint64_t ctr;                       /* CTR_EL0 of the vCPU that executes first; 0 if it has none */
     _Alignas(64) uint64_t taken;        /* of these, by the reader */
 };
 
@@ -270,7 +271,7 @@ static const char *const watched[] = { COLDLINE_REGISTERS };
 static struct vcpu {
     bool known, stale;                  /* stale: registers are to be read before the next block */
     bool resumed;                       /* since they were read: it has waited, or was turned on */
-    struct qemu_plugin_register *x[31], *cpsr, *hcr, *scr, *of[WATCHED];     /* x has AArch32's r0 to lr, too */
+    struct qemu_plugin_register *x[31], *cpsr, *hcr, *scr, *ctr, *of[WATCHED];   /* x has AArch32's r0 to lr, too */
     bool is_32;                         /* it has AArch32 alone */
     uint64_t value[WATCHED];
     bool told[WATCHED];
@@ -360,6 +361,8 @@ static void on_vcpu(qemu_plugin_id_t id, unsigned number)
             vcpu->hcr = each->handle;
         else if (!strcmp(each->name, "SCR"))
             vcpu->scr = each->handle;
+        else if (!strcmp(each->name, "CTR_EL0"))
+            vcpu->ctr = each->handle;
         for (unsigned which = 0; which < WATCHED; which++)
             if (!strcmp(each->name, watched[which]))
                 vcpu->of[which] = each->handle;
@@ -430,6 +433,15 @@ static uint64_t physical_of(const void *host)
     return at >= map_start && at < map_end ? ram_base + map_offset + (at - map_start) : ~0ull;
 }
 
+/* One whose registers are known. A handle is the register's number, the same for all; the value is the present vCPU's. */
+static const struct vcpu *first_known(void)
+{
+    const struct vcpu *vcpu = vcpus;
+    while (vcpu < vcpus + MAX_VCPUS - 1 && !vcpu->cpsr)
+        vcpu++;
+    return vcpu;
+}
+
 static void start(void)
 {
     static bool started;
@@ -444,6 +456,7 @@ static void start(void)
         publish();
         _exit(COLDLINE_EXIT_ALONE);
     }
+    head->ctr = read_register(first_known()->ctr);
     head->state = COLDLINE_STATE_RUNS;
     publish();
     for (unsigned turn = 0; !__atomic_load_n(&head->go, __ATOMIC_ACQUIRE); turn++) {
@@ -599,12 +612,9 @@ struct code_state { uint64_t level, set; unsigned it; };
 /* That of the code that is being translated: its level, its instruction set, and T32's ITSTATE. */
 static struct code_state current_state(void)
 {
-    const struct vcpu *vcpu = vcpus;
-    while (vcpu < vcpus + MAX_VCPUS && !vcpu->cpsr)
-        vcpu++;
-    if (vcpu == vcpus + MAX_VCPUS)
+    const struct vcpu *vcpu = first_known();
+    if (!vcpu->cpsr)
         return (struct code_state){ 0, COLDLINE_SET_A64, 0 };
-    /* a handle is the register's number, the same for all vCPUs; the value is the present vCPU's */
     uint64_t cpsr = read_register(vcpu->cpsr);
     if (!(cpsr & 0x10))
         return (struct code_state){ cpsr >> 2 & 3, COLDLINE_SET_A64, 0 };
