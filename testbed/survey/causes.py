@@ -60,6 +60,12 @@ _SCRUB: Final = Finding(
     "zeros over the image",
     "Xen's: flush after the scrub",
 )
+_DIRTY: Final = Finding(
+    "what it stores with its data cache off, under dirty lines from before",
+    "../reference/hosts.md#bootloader-dirty",
+    "not tried",
+    "the earlier stage's: clean and invalidate the RAM that it has used",
+)
 _RULES: Final[Sequence[tuple[str, str, str, Finding]]] = (
     ("Linux, arm64", "lost-write", "guest write", Finding(
         "an early stack, with the MMU off, under dirty lines of the loader's",
@@ -118,6 +124,8 @@ _RULES: Final[Sequence[tuple[str, str, str, Finding]]] = (
         "with ASLR a loop, without it nothing",
         "one DC CIVAC; a patch is built",
     )),
+    ("OP-TEE", "lost-write", "guest ", _DIRTY),
+    ("Trusted Firmware-A", "lost-write", "guest ", _DIRTY),
     ("Xen", "", "(?:guest|el2) write", Finding(
         "first tables that a cache may have from before",
         "../findings/xen-first-tables.md",
