@@ -126,11 +126,17 @@ _RULES: Final[Sequence[tuple[str, str, str, Finding]]] = (
     )),
     ("OP-TEE", "lost-write", "guest ", _DIRTY),
     ("Trusted Firmware-A", "lost-write", "guest ", _DIRTY),
-    ("Xen", "", "(?:guest|el2) write", Finding(
+    ("Xen", "", "guest write", Finding(
         "first tables that a cache may have from before",
         "../findings/xen-first-tables.md",
         "an instruction abort when its MMU is on",
         "DC IVAC of the tables before the MMU is on; a patch is built",
+    )),
+    ("Xen", "", "el2 write", Finding(
+        "first tables that a cache may have from before",
+        "../findings/xen-first-tables.md#arm32",
+        "not tried",
+        "maintenance by address of the tables before the MMU is on",
     )),
 )  # fmt: skip
 """Project, kind and the beginning of the decider of each. The first that fits counts.
