@@ -6,6 +6,8 @@ in its function or segment, a host's event by its agent and operation, and a byt
 of.
 """
 
+import shlex
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from coldline.events import PAGE_SIZE, Op
@@ -25,7 +27,7 @@ class Identity(NamedTuple):
     Attributes
     ----------
     subject : str
-        The trace's or the image's file, without its folder.
+        The trace's or the image's file, without its folder; of a watched machine, its kernel or firmware.
     kind, role, copy : str
         The kind of hazard, and what the deciding step did to which copy: see `coldline.explain.deciding`.
     decider, reader : str
@@ -48,6 +50,9 @@ class Identity(NamedTuple):
         return f"{self.subject}: {what}" if self.subject else what
 
 
+_PROGRAMS: Final = ("-kernel", "--kernel", "-bios", "--bios")
+"""QEMU's options that name the program of a machine."""
+
 FIELDS: Final = Identity._fields
 """The names of an identity's parts."""
 
@@ -55,7 +60,7 @@ FIELDS: Final = Identity._fields
 def identity_of(report: "Report", cause: "Cause") -> Identity:
     """The identity of a cause of a report."""
     return Identity(
-        subject=report.subject.rstrip("/").rpartition("/")[2],
+        subject=subject_of(report),
         kind=cause.kind,
         role=cause.decided.role.value,
         copy=cause.decided.copy,
@@ -63,6 +68,15 @@ def identity_of(report: "Report", cause: "Cause") -> Identity:
         reader=_reader(report, cause),
         offset=_offset(report, cause),
     )
+
+
+def subject_of(report: "Report") -> str:
+    """The file that a report is about, without its folder; of QEMU's command line, the first program in it."""
+    path = report.subject
+    if report.machine is not None:
+        words = shlex.split(path)
+        path = next((file for option, file in pairwise(words) if option in _PROGRAMS), words[0])
+    return path.rstrip("/").rpartition("/")[2]
 
 
 def identity_from(document: "dict[str, Any]") -> Identity | None:

@@ -60,6 +60,12 @@ _SCRUB: Final = Finding(
     "zeros over the image",
     "Xen's: flush after the scrub",
 )
+_DIRTY: Final = Finding(
+    "what it stores with its data cache off, under dirty lines from before",
+    "../reference/hosts.md#bootloader-dirty",
+    "not tried",
+    "the earlier stage's: clean and invalidate the RAM that it has used",
+)
 _RULES: Final[Sequence[tuple[str, str, str, Finding]]] = (
     ("Linux, arm64", "lost-write", "guest write", Finding(
         "an early stack, with the MMU off, under dirty lines of the loader's",
@@ -118,11 +124,19 @@ _RULES: Final[Sequence[tuple[str, str, str, Finding]]] = (
         "with ASLR a loop, without it nothing",
         "one DC CIVAC; a patch is built",
     )),
-    ("Xen", "", "(?:guest|el2) write", Finding(
+    ("OP-TEE", "lost-write", "guest ", _DIRTY),
+    ("Trusted Firmware-A", "lost-write", "guest ", _DIRTY),
+    ("Xen", "", "guest write", Finding(
         "first tables that a cache may have from before",
         "../findings/xen-first-tables.md",
         "an instruction abort when its MMU is on",
         "DC IVAC of the tables before the MMU is on; a patch is built",
+    )),
+    ("Xen", "", "el2 write", Finding(
+        "first tables that a cache may have from before",
+        "../findings/xen-first-tables.md#arm32",
+        "not tried",
+        "maintenance by address of the tables before the MMU is on",
     )),
 )  # fmt: skip
 """Project, kind and the beginning of the decider of each. The first that fits counts.

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from coldline.report.causes import group
+from coldline.report.identity import subject_of
+from coldline.report.model import MachineRun, Report
 from tests.explain.test_witness import told
 from tests.helpers.command import HAZARD, MIDWAY, Cli
 
@@ -24,6 +26,35 @@ def test_hazards_of_one_store_and_one_read_have_one_cause() -> None:
     assert group(found).of_hazard == [0, 0]
     assert (cause.count, cause.ranges, cause.address, cause.end) == (63, 2, 0x1000, 0x2000)
     assert cause.event.where == 3
+
+
+@pytest.mark.parametrize(
+    ("command", "subject"),
+    [
+        (
+            "qemu-system-arm -M virt -kernel 'a/b~c/vmlinuz-6' -append 'console=ttyAMA0 root=/dev/vda'",
+            "vmlinuz-6",
+        ),
+        ("/usr/bin/qemu-system-aarch64 -bios u-boot.bin", "u-boot.bin"),
+        ("/usr/bin/qemu-system-aarch64 -M virt -kernel", "qemu-system-aarch64"),
+    ],
+)
+def test_a_watched_machine_is_called_by_its_program(command: str, subject: str) -> None:
+    ran = MachineRun(
+        release="QEMU 10",
+        status=0,
+        instructions=1,
+        accesses=1,
+        maintained=0,
+        waits=0,
+        start="cold",
+        seconds=1.0,
+    )
+    assert subject_of(Report(subject=command, machine=ran)) == subject
+
+
+def test_a_file_is_called_by_its_name() -> None:
+    assert subject_of(Report(subject="folder/boot it's.trace")) == "boot it's.trace"
 
 
 def test_another_reader_is_another_cause() -> None:
