@@ -57,7 +57,7 @@ def parser(runs: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.
         "--brief",
         action="store_true",
         help="leave out what takes long and hardly differs by release and architecture: keepers, xl's subcommands, "
-        "calls that fail, and commands that are killed",
+        "configuration files, calls and devices that fail, and commands that are killed",
     )
     tests.add_argument(
         "--long",

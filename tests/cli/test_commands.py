@@ -443,6 +443,7 @@ def test_numbers_of_check_that_are_none(cli: Cli, traces: dict[str, Path], optio
     ("arguments", "message"),
     [
         (["boot"], "give one of IMAGE, --sample NAME and --bios FILE"),
+        (["create", "--dry-run"], "give one of IMAGE and --sample NAME"),
         (
             ["boot", "vmlinuz", "--sample", "midway-arm64"],
             "give one of IMAGE, --sample NAME and --bios FILE, not more",

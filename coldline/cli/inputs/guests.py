@@ -36,7 +36,8 @@ def read_guest(
     """
     given = [each for each in (options.image, options.sample, options.bios) if each is not None]
     if len(given) != 1:
-        raise UsageError("give one of IMAGE, --sample NAME and --bios FILE" + (", not more" if given else ""))
+        choices = "IMAGE and --sample NAME" if options.for_xen else "IMAGE, --sample NAME and --bios FILE"
+        raise UsageError(f"give one of {choices}" + (", not more" if given else ""))
     fill_in(options)
     path = options.image or options.bios or _sample(options.sample)
     max_image = size(options.max_image)
