@@ -78,12 +78,12 @@ class Repairing:
     def __call__(self, source: Source, profile: Profile, judgement: Judgement) -> None:
         """Search the repairs of all causes of a judgement."""
         from coldline.repair.proof import checked
-        from coldline.repair.repairs import LONG_RUN, find_repairs
+        from coldline.repair.repairs import MANY_EVENTS, find_repairs
 
         self._collect(judgement)
         if not self.targets:
             return
-        long = judgement.events > LONG_RUN
+        long = judgement.events > MANY_EVENTS
         checker = checked(source, profile, distinct=long)
         for number, target in self._one_by_one():
             self.found[number] = find_repairs(source, profile, checker, target, of_run=long)

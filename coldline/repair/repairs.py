@@ -22,7 +22,7 @@ _MOST_PAIRS = 12
 _MOST_PLACES = 3
 """The places of an operation that are tried in a long run, from the last on, and from the first on."""
 
-LONG_RUN = 1_000_000
+MANY_EVENTS = 1_000_000
 """The events from which each proof takes a second or more; only the smallest repair of a longer trace is proven.
 
 Such a trace can have as many hazards as events, so that its check has each kind of hazard of a line once.
@@ -64,7 +64,7 @@ def find_repairs(
     search = Search(projection, start, min(start + entry.size, profile.line))
     finder = _Finder(source, profile, checker, target, projection, of_run=of_run)
     singles = list(search.singles())
-    long = checker.events > LONG_RUN
+    long = checker.events > MANY_EVENTS
     found = finder.proven(((put,) for put in singles), 1 if long else len(singles))
     failed = finder.failures(search, singles)
     if found:

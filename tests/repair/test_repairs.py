@@ -364,7 +364,7 @@ def test_a_long_trace_has_each_kind_of_hazard_of_a_line_once(monkeypatch: pytest
 
     monkeypatch.setattr("coldline.repair.proof.checked", counted)
     for long in (1000, 100):
-        monkeypatch.setattr("coldline.repair.repairs.LONG_RUN", long)
+        monkeypatch.setattr("coldline.repair.repairs.MANY_EVENTS", long)
         repairing = Repairing(Progress(False), "")
         repairing(source, Profile(), judgement)
         (repair, *_) = repairing.found[0].found
