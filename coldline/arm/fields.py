@@ -32,13 +32,6 @@ class Field(NamedTuple):
         return field << self.lsb
 
 
-class Ctr:
-    """CTR_EL0 (Arm ARM DDI 0487, Cache Type Register)."""
-
-    IDC = Field(28, 28)
-    DIC = Field(29, 29)
-
-
 class Sctlr:
     """SCTLR_ELx (Arm ARM DDI 0487, System Control Register)."""
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from coldline.arm.fields import Ctr
+from coldline.arm.cores import Ctr
 from coldline.errors import QemuError
 from coldline.frontends.qemu.command_line import CommandLine, rewritten
 from coldline.frontends.qemu.plugin import plugin_code
