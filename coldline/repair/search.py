@@ -121,12 +121,17 @@ class Search:
         return tuple(self._sets.after(part, letter, setting) for part in costs)
 
     def _operations(self, index: int) -> list[Operation]:
-        """The operations that differ before an event; of equal ones, that of the agent of the event before it."""
+        """The operations that differ before an event, by agents that have begun.
+
+        Of equal ones, that of the agent of the event before it, if it can reach the line; else another agent's.
+        """
         letters = self._projection.letters[index - 1]
         agent = self._events[index - 1].event.agent
+        begun, lost = self._projection.agents[index - 1]
         differing: dict[object, Operation] = {}
-        for operation in sorted(letters, key=lambda each: each.agent != agent):
-            differing.setdefault((operation.op, letters[operation]), operation)
+        for operation in sorted(letters, key=lambda each: (each.agent in lost, each.agent != agent)):
+            if operation.agent == agent or operation.agent in begun:
+                differing.setdefault((operation.op, letters[operation]), operation)
         return list(differing.values())
 
     def singles(self) -> Iterator[Put]:
