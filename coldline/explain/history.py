@@ -65,6 +65,8 @@ class History:
         The numbers of the events with hazards, whose code is wanted. Events after the last of them are skipped.
     noted : callable, optional
         Called with each event that is kept, and with the class of its line's page after it.
+    barriers : bool
+        See `LineHistory`.
 
     Attributes
     ----------
@@ -81,6 +83,7 @@ class History:
         wanted: Iterable[int],
         *,
         noted: Callable[[LineEvent, int], None] | None = None,
+        barriers: bool = False,
     ) -> None:
         self._profile = ways.profile
         self._granule = ways.profile.program_order_granule
@@ -88,7 +91,9 @@ class History:
         self._switches: tuple[tuple[Switches, ...], ...] = ()
         self._switched: dict[tuple[int, int], tuple[int, int, Event]] = {}
         shapes = LineShapes(ways, ways.profile.line)
-        self._lines = [_Line(address, LineHistory(shapes)) for address in sorted(set(addresses))]
+        self._lines = [
+            _Line(address, LineHistory(shapes, barriers=barriers)) for address in sorted(set(addresses))
+        ]
         self._numbers = {line.address: line for line in self._lines}
         self._concerned: dict[int, _Line] = {}
         self._since: dict[tuple[Op, int], dict[int, _Line]] = {}

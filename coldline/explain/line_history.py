@@ -11,6 +11,7 @@ from typing import Any
 
 from coldline.checker.state.vocabulary import AnyLetter, AnySetting
 from coldline.events import Event
+from coldline.events.op import Kind
 from coldline.explain.event_code import Code
 from coldline.explain.least_cost import LeastCosts
 from coldline.explain.ordered_cost import OrderedCosts
@@ -171,6 +172,8 @@ class LineHistory:
     ----------
     shapes : LineShapes
         Applies events to lines.
+    barriers : bool
+        Whether a barrier that changes nothing is left out only where the line had it since its last other event.
 
     Attributes
     ----------
@@ -178,7 +181,8 @@ class LineHistory:
         The last event that was not left out.
     """
 
-    def __init__(self, shapes: LineShapes) -> None:
+    def __init__(self, shapes: LineShapes, *, barriers: bool = False) -> None:
+        self._barriers = barriers
         self.last: LineEvent | None = None
         self._shapes = shapes
         self._shape = shapes.cold
@@ -215,7 +219,8 @@ class LineHistory:
         state = (self._shape, aliases)
         seen = self._seen.get(state) if aliases is not None else None
         told = self._told_before(seen, line_event) if seen is not None else []
-        if told:
+        stays = self._barriers and self._is_new_barrier(line_event)
+        if told and not stays:
             for each, same in told:
                 same.again(each.times(epoch), epoch)
                 self._told[each.event] = same
@@ -230,6 +235,15 @@ class LineHistory:
                 self._seen.clear()
                 self._runs = len(self._shape)
         self._seen[state] = line_event
+
+    def _is_new_barrier(self, line_event: LineEvent) -> bool:
+        """Whether an event is a barrier that the line did not have since its last other event."""
+        if line_event.event.op.kind is not Kind.BARRIER:
+            return False
+        each = line_event.before
+        while each is not None and each.event.op.kind is Kind.BARRIER and each.event != line_event.event:
+            each = each.before
+        return each is None or each.event != line_event.event
 
     def _told_before(self, seen: LineEvent, last: LineEvent) -> list[tuple[LineEvent, LineEvent]]:
         """The events after `seen`, each with its equal from before `seen`; nothing if one of them has none."""

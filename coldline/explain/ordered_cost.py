@@ -7,12 +7,11 @@ reached.
 """
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import Any
 
 from coldline.checker.state.vocabulary import AnyLetter, AnySetting
-from coldline.explain.least_cost import REMEMBERED
 from coldline.explain.paths import OUTCOMES, Back, CacheStep, CoreView, Taken
+from coldline.explain.remembered import Remembered
 from coldline.rules.alphabet import Letter
 from coldline.rules.line_rules import Hazard
 from coldline.rules.order.alphabet import FETCH_ACTS, NON_CACHEABLE, Act, OrderedLetter, Possible
@@ -41,6 +40,9 @@ class ReachedCosts(tuple[tuple[int, int], ...]):
             self._hash = super().__hash__()
             return self._hash
 
+
+_MOST_REMEMBERED = 1 << 20
+"""The most costs that are remembered of what events do, and of what caches do by themselves; each takes 64 bytes."""
 
 _PERHAPS = {Act.DC_IVAC_OTHER}
 _SETWAY = {Act.DC_CSW, Act.DC_CISW, Act.DC_ISW}
@@ -117,8 +119,8 @@ class CoreCosts:
         self._steps: dict[tuple[Possible, int], list[tuple[CacheStep, int]]] = {}
         self._effects: dict[tuple[OrderedLetter, int], list[int]] = {}
         self.start = ReachedCosts(sorted((self._number(m), 0) for m in starting_microstates(profile, core)))
-        self.take = lru_cache(REMEMBERED)(self._take)
-        self._settle = lru_cache(REMEMBERED)(self._with_steps)
+        self.take = Remembered(self._take, lambda taken: sum(map(len, taken)), _MOST_REMEMBERED)
+        self._settle = Remembered(self._with_steps, len, _MOST_REMEMBERED)
 
     def _take(self, costs: ReachedCosts, letter: AnyLetter | None, setting: AnySetting) -> Taken:
         possible = self._possible(setting)

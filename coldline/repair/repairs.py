@@ -57,7 +57,8 @@ def find_repairs(
     entry = target.entries[0]
     if entry.kind == "bbm":
         return Repairs([], [], _NOT_PUT_IN)
-    projection = project(source, ways_of(checker, leaks=entry.kind == "leak"), entry.address, entry.number)
+    ways = ways_of(checker, leaks=entry.kind == "leak")
+    projection = project(source, ways, entry.address, entry.number, entry.event.agent)
     if projection is None:
         return Repairs([], [], "the line had too many events before the read")
     start = entry.address - projection.line
@@ -102,19 +103,26 @@ class _Finder:
             key = tuple(operation for _, operation in each)
             places.setdefault(key, []).append(tuple(index for index, _ in each))
         ranked = sorted(places, key=self._rank)
-        found: dict[tuple[Op, ...], Repair] = {}
+        found: list[Repair] = []
+        kinds: set[tuple[Op, ...]] = set()
         for operations in ranked:
-            kinds = tuple(operation.op for operation in operations)
-            if len(found) >= most and kinds not in found:
+            kind = tuple(operation.op for operation in operations)
+            if len(kinds) >= most and kind not in kinds:
                 continue
             repair = self._prove(operations, places[operations])
             if repair is not None:
-                known = found.get(kinds)
-                found[kinds] = repair if known is None else _joined(known, repair)
-        return list(found.values())
+                kinds.add(kind)
+                found.append(repair)
+        return found
 
-    def _rank(self, operations: tuple[Operation, ...]) -> tuple[int, list[int]]:
-        return self._lines(operations), [_STRENGTH[operation.op] for operation in operations]
+    def _rank(self, operations: tuple[Operation, ...]) -> tuple[int, list[int], list[bool]]:
+        """The fewest lines first, then the weakest operations, then those of the agent that reads."""
+        reader = self._target.entries[0].event.agent
+        return (
+            self._lines(operations),
+            [_STRENGTH[operation.op] for operation in operations],
+            [operation.agent != reader for operation in operations],
+        )
 
     def _lines(self, operations: tuple[Operation, ...]) -> int:
         """How many cache lines the operations concern."""
@@ -157,7 +165,7 @@ class _Finder:
             first.setdefault(operation.op, index)
         last: dict[Op, Put] = {}
         for index, operation in search.tried():
-            if index < first.get(operation.op, index + 1):
+            if index < first.get(operation.op, index + 1) and last.get(operation.op, (0,))[0] != index:
                 last[operation.op] = (index, operation)
         found = []
         for op in sorted(last, key=_STRENGTH.__getitem__):
@@ -169,10 +177,3 @@ class _Finder:
             event = operation.event(self._start, self._end - self._start)
             found.append(Failure(event, self._place(index), why))
         return found
-
-
-def _joined(known: Repair, other: Repair) -> Repair:
-    """A repair by another agent's same operations: the earlier place and the later one of both."""
-    first = min(known, other, key=lambda each: each.earliest)
-    last = max(known, other, key=lambda each: each.latest)
-    return last._replace(earliest=first.earliest)

@@ -9,14 +9,17 @@ place and on the costs, and few lists of costs occur, so it is remembered.
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from coldline.explain.least_cost import UNREACHABLE
 from coldline.explain.line_history import LineEvent
 from coldline.repair.projection import Projection
+from coldline.repair.reachable import Reachable
 from coldline.repair.result import Operation
 from coldline.rules.line_rules import Hazard
 
 MOST_FOR_PAIRS = 100
 """The most events of a line between which pairs of operations are tried."""
+
+MOST_KNOWN = 1 << 18
+"""The most places and costs of which it is remembered whether they lead to a bad read, some 200 bytes each."""
 
 Put = tuple[int, Operation]
 """An operation, and the index of the event of the line that it comes before."""
@@ -46,20 +49,21 @@ class Search:
     def __init__(self, projection: Projection, offset: int, end: int) -> None:
         self._projection = projection
         self._events = projection.events
-        self._ways = projection.ways
         self._last = len(projection.events) - 1
         size = projection.ways.profile.line
         edges = {0, offset, end, *(edge for each in self._events for edge in (each.start, each.end))}
         self._offsets = sorted(edge for edge in edges if 0 <= edge < size)
         self._concerned = [offset <= each < end for each in self._offsets]
+        self._sets = Reachable(projection.ways)
         self._before: list[Bytes] = []
         self._allowed: list[set[BadByte]] = []
         self._right: dict[tuple[int, Bytes], bool] = {}
+        self._forgot = 0
         self._follow()
 
     def _follow(self) -> None:
         """The costs before each event, and the reads of bytes of no concern that are wrong in any case."""
-        costs: Bytes = tuple(reached(self._ways.start) for _ in self._offsets)
+        costs: Bytes = (self._sets.start,) * len(self._offsets)
         for each in self._events:
             self._before.append(costs)
             self._allowed.append(self._bad(each, costs) - self._bad(each, costs, concerned=True))
@@ -70,7 +74,7 @@ class Search:
 
     def _after(self, each: LineEvent, costs: Bytes) -> Bytes:
         return tuple(
-            reached(self._ways.take(part, each.letter_for(offset), each.setting).after)
+            self._sets.after(part, each.letter_for(offset), each.setting)
             for part, offset in zip(costs, self._offsets, strict=True)
         )
 
@@ -83,12 +87,8 @@ class Search:
             letter = each.letter_for(offset)
             if letter is None or not each.start <= offset < each.end or (concerned and not own):
                 continue
-            for hazard in (Hazard.STALE, Hazard.LOST, Hazard.LEAK):
-                for view in self._ways.views(letter, hazard):
-                    seen = view.costs
-                    ready = seen.take(view.of(part), letter, each.setting).ready
-                    if seen.cheapest_bad(ready, letter, hazard) is not None:
-                        found.add(BadByte(offset, hazard))
+            for hazard in self._sets.hazards(part, letter, each.setting):
+                found.add(BadByte(offset, hazard))
         return found
 
     def _is_right(self, index: int, costs: Bytes) -> bool:
@@ -107,6 +107,9 @@ class Search:
                 break
             costs = self._after(self._events[index], costs)
             index += 1
+        if len(self._right) > MOST_KNOWN or self._forgot != self._sets.after.forgot:
+            self._right.clear()  # its costs would be kept for it alone
+            self._forgot = self._sets.after.forgot
         for key in seen:
             self._right[key] = right
         return right
@@ -115,15 +118,20 @@ class Search:
         """The costs once an operation has been put in before event `index`."""
         letter = self._projection.letters[index - 1][operation]
         setting = self._events[index - 1].setting
-        return tuple(reached(self._ways.take(part, letter, setting).after) for part in costs)
+        return tuple(self._sets.after(part, letter, setting) for part in costs)
 
     def _operations(self, index: int) -> list[Operation]:
-        """The operations that differ before an event; of equal ones, that of the agent of the event before it."""
+        """The operations that differ before an event, by agents that have begun.
+
+        Of equal ones, that of the agent of the event before it, if it can reach the line; else another agent's.
+        """
         letters = self._projection.letters[index - 1]
         agent = self._events[index - 1].event.agent
+        begun, lost = self._projection.agents[index - 1]
         differing: dict[object, Operation] = {}
-        for operation in sorted(letters, key=lambda each: each.agent != agent):
-            differing.setdefault((operation.op, letters[operation]), operation)
+        for operation in sorted(letters, key=lambda each: (each.agent in lost, each.agent != agent)):
+            if operation.agent == agent or operation.agent in begun:
+                differing.setdefault((operation.op, letters[operation]), operation)
         return list(differing.values())
 
     def singles(self) -> Iterator[Put]:
@@ -159,13 +167,3 @@ class Search:
             costs = self._after(each, costs)
         wrong = self._bad(self._events[-1], costs) - self._allowed[-1]
         return min(wrong, key=lambda each: (each.offset, each.hazard is Hazard.STALE), default=None)
-
-
-_REACHED = bytes(0 if cost != UNREACHABLE else UNREACHABLE for cost in range(256))
-
-
-def reached(costs: Any) -> Any:
-    """The same costs, each as the least: which microstates can be reached is all that a search needs."""
-    if isinstance(costs, bytes):
-        return costs.translate(_REACHED)
-    return tuple(tuple((number, 0) for number, _ in part) for part in costs)

@@ -24,6 +24,9 @@ RACES = {"arm64": ARM64, "arm32": ARM32}
 DATA_READ_AT = {"arm64": 0x4000_00DC, "arm32": 0x4000_80B0}
 """The load of the data, after the MMU is on: ``ldr w1, data`` and ``ldr r1, [r2]``."""
 
+ABLE = {"arm64": ("guest", "xen"), "arm32": ("guest",)}
+"""Who can repair it: Xen 4.17 has a mapping of its own on arm32, which fills the line again after its maintenance."""
+
 DATA = {"arm64": 0x4000_0800, "arm32": 0x4000_8800}
 PATCHED = {"arm64": 0x4000_1000, "arm32": 0x4000_9000}
 
@@ -51,8 +54,12 @@ def test_each_repair_makes_the_guest_right_when_it_is_pasted(boot: Run, architec
     assert {cause["kind"] for cause in document["causes"]} == {"stale-read", "stale-fetch"}
     for cause in document["causes"]:
         found = cause["repairs"]["found"]
-        assert [each["operations"][0].split()[1:3] for each in found] == [["dc", "civac"], ["dc", "ivac"]]
+        by = [each["operations"][0].split()[:3] for each in found]
+        assert by == [[agent, "dc", op] for op in ("civac", "ivac") for agent in ABLE[architecture]]
         for each in found:
+            if each["operations"][0].startswith("xen "):
+                assert "with" not in each
+                continue
             assert each["right"]
             _, again = boot(
                 *RACES[architecture], *(word for text in each["with"] for word in ("--with", text))
@@ -69,7 +76,10 @@ def test_a_repair_comes_beside_what_is_added(boot: Run) -> None:
     _, document = boot(*ARM64, "--with", data, "--repair")
     (cause,) = document["causes"]
     assert cause["kind"] == "stale-fetch"
-    assert [each["right"] for each in cause["repairs"]["found"]] == [True] * len(cause["repairs"]["found"])
+    right = [
+        each["right"] for each in cause["repairs"]["found"] if each["operations"][0].startswith("guest ")
+    ]
+    assert right == [True, True]
     assert document["repaired"]["verdict"] == "coherent"
 
 
