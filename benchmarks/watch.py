@@ -29,7 +29,6 @@ from coldline.frontends.qemu.plugin import plugin_code  # noqa: E402
 from coldline.frontends.qemu.ring import RecordRing, memory_file, path_of  # noqa: E402
 from coldline.frontends.qemu.watch import Watch  # noqa: E402
 
-_COMMAND = "import sys; from coldline.cli import main; sys.exit(main())"
 BARE, PLUGIN, EVENTS, WATCH = (
     "bare QEMU",
     "plugin, records unread",
@@ -133,7 +132,7 @@ def main() -> None:
         BARE: bare,
         PLUGIN: [*this, "--part", "plugin", "--", *options.qemu],
         EVENTS: [*this, "--part", "events", "--", *options.qemu],
-        WATCH: [sys.executable, "-c", _COMMAND, "watch", "--quiet", "--", *options.qemu],
+        WATCH: [sys.executable, "-m", "coldline", "watch", "--quiet", "--", *options.qemu],
     }
     measure(commands[WATCH])  # so that its loops are compiled
     times: dict[str, list[Seconds]] = {name: [] for name in commands}
