@@ -15,7 +15,7 @@ from coldline.checker.state.learned_tables import MOST_LETTERS, LearnedTables
 from coldline.errors import TraceError
 from coldline.rules import line_rules
 from coldline.rules.order import machine
-from coldline.rules.order.alphabet import BARRIERS, CHECKED, Act, OrderedLetter, Possible
+from coldline.rules.order.alphabet import BARRIER_ACTS, CHECKED, Act, OrderedLetter, Possible
 from coldline.rules.order.at_once import AT_ONCE
 from coldline.rules.order.cores import CoreEvent, CoresMachine, Speculation
 from coldline.rules.order.effects import ORDERED_EFFECTS, OrderedEffect
@@ -430,13 +430,13 @@ def test_the_barriers_that_change_a_state_are_those_that_lead_to_another(owners:
         state = order.step(state, speculation if rng.random() < 0.05 else rng.choice(events))
         changed = {
             act
-            for act in BARRIERS
+            for act in BARRIER_ACTS
             for core in (0, 1, 2)
             if order.step(state, OrderedLetter(act, core)) != state
         }
         assert order.barriers_that_change(state) == changed
         changing |= changed
-    assert changing == set(BARRIERS)
+    assert changing == set(BARRIER_ACTS)
 
 
 def test_a_byte_in_too_many_states_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,7 +104,7 @@ def test_until_off_goes_on_after_other_calls(words: Words) -> None:
     assert ended(words, psci(words, a64.PSCI_VERSION)).end is End.PSCI
     outcome = ended(words, psci(words, a64.PSCI_VERSION), until=End.OFF)
     assert outcome.end is End.OFF
-    assert outcome.gaps(Until(End.OFF, LIMIT)) == ["the MMU and the data cache were never both on"]
+    assert outcome.gaps(Until(End.OFF, LIMIT), 0) == ["the MMU and the data cache were never both on"]
 
 
 @both
