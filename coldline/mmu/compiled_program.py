@@ -32,11 +32,11 @@ def settle_half(user: Any) -> None:
     stores.settle_half(carray(user, (1,))[0])
 
 
-@cfunc(types.boolean(_RECORD, types.boolean, types.int64))
-def invalidate_tlb(user: Any, everything: bool, address: int) -> bool:
+@cfunc(types.boolean(_RECORD, types.boolean, types.int64, types.int64))
+def invalidate_tlb(user: Any, everything: bool, first: int, last: int) -> bool:
     """Follow a TLB invalidation."""
     s = carray(user, (1,))[0]
-    blocks = stores.tlb_invalidated(s, everything, address, True)
+    blocks = stores.tlb_invalidated(s, everything, first, last, True)
     translation.forget_translations(s)
     return blocks
 

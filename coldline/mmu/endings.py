@@ -132,13 +132,20 @@ def tell_changes(s: Any, address: int, shift: int, kind: int, virtual: int) -> N
 
 
 @compiled
-def invalidate(s: Any, everything: bool, address: int, everywhere: bool) -> bool:
-    """Follow a TLB invalidation, of everything or of one virtual address, of this core's TLB or of every core's.
+def in_leaf(first: int, last: int, virtual: Any, shift: Any) -> bool:
+    """Whether any address from `first` to `last` is in the leaf of 2^`shift` bytes that maps `virtual`."""
+    low = virtual >> shift << shift
+    return uint64(first) <= low + (uint64(1) << shift) - uint64(1) and low <= uint64(last)
+
+
+@compiled
+def invalidate(s: Any, everything: bool, first: int, last: int, everywhere: bool) -> bool:
+    """Follow a TLB invalidation, of everything or of virtual addresses, of this core's TLB or of every core's.
 
     Returns whether it concerns a block, or possibly does.
     """
     blocks = False
-    if s.rescan and (everything or s.rescan_low <= uint64(address) <= s.rescan_high):
+    if s.rescan and (everything or (s.rescan_low <= uint64(last) and uint64(first) <= s.rescan_high)):
         blocks = True
         if not s.rescan_waits & uint64(WAITS_FOR_DSB | WAITS_FOR_ISB):
             s.rescan_waits |= uint64(REACHED_EVERYWHERE if everywhere else REACHED_HERE)
@@ -147,7 +154,7 @@ def invalidate(s: Any, everything: bool, address: int, everywhere: bool) -> bool
         emit(s, 0, 0, _TLBI_ALL, 0, 0)
     for index in range(s.pending_count):
         shift = _field(s, index, _SHIFT)
-        if not everything and (uint64(address) ^ uint64(_field(s, index, _VIRTUAL))) >> uint64(shift):
+        if not everything and not in_leaf(first, last, uint64(_field(s, index, _VIRTUAL)), uint64(shift)):
             continue
         blocks = blocks or shift > PAGE_SHIFT
         stage = _field(s, index, _STAGE)

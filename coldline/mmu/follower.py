@@ -97,10 +97,11 @@ class TableFollower:
                 return
         raise ValueError(f"no RAM at {address:#x}")
 
-    def invalidate_tlb(self, address: int | None = None) -> None:
-        """Follow a TLB invalidation, of a virtual address or of everything; removed leaves end now."""
+    def invalidate_tlb(self, address: int | None = None, size: int = 1) -> None:
+        """Follow a TLB invalidation, of some bytes of virtual addresses or of everything; removed leaves end now."""
         self._settle_half(self._record.pointer)
-        self._invalidate(self._record.pointer, address is None, 0 if address is None else address)
+        first = 0 if address is None else address
+        self._invalidate(self._record.pointer, address is None, first, first + size - 1)
 
     def translate(self, address: int) -> tuple[int, MemoryType | None] | None:
         """Translate a virtual address; the walk is an event unless the translation is remembered.

@@ -146,8 +146,11 @@ def _forget_old(t: Any, slot: int) -> None:
 
 
 @compiled
-def stage2_invalidated(t: Any, everything: bool, address: int) -> None:
-    """Follow a TLB invalidation, of everything or of an intermediate address: removed leaves end."""
+def stage2_invalidated(t: Any, everything: bool, first: int, last: int) -> None:
+    """Follow a TLB invalidation, of everything or of the intermediate addresses from `first` to `last`.
+
+    Removed leaves end.
+    """
     if t.olds == uint64(0):
         return
     if everything:
@@ -155,10 +158,20 @@ def stage2_invalidated(t: Any, everything: bool, address: int) -> None:
             _forget_old(t, slot)
         t.old_first, t.old_end = uint64(NOWHERE), uint64(0)
         return
-    slot = slot_of(t, address)
-    if slot < 0 or removed_entry(t, slot) == 0:
-        return
-    shift = shift_of_entry(removed_entry(t, slot))
+    at = first & ~(_PAGE_SIZE - 1)
+    while at <= min(last, _IPA_END - 1):
+        slot = slot_of(t, at)
+        if slot < 0:
+            at = (at & ~(_CHUNK - 1)) + _CHUNK
+            continue
+        if removed_entry(t, slot):
+            _forget_leaf(t, at, shift_of_entry(removed_entry(t, slot)))
+        at += _PAGE_SIZE
+
+
+@compiled
+def _forget_leaf(t: Any, address: int, shift: int) -> None:
+    """Forget all that a removed leaf of 2^`shift` bytes has mapped."""
     at = address >> shift << shift
     end = min(at + (1 << shift), _IPA_END)
     while at < end:

@@ -12,7 +12,7 @@ from coldline.arm.fields import Sctlr
 from coldline.jit.intrinsics import compiled, int64, load64, store64, uint64
 from coldline.mmu import formats
 from coldline.mmu.alias_events import count_leaf
-from coldline.mmu.endings import invalidate, note_removed, tell_changes
+from coldline.mmu.endings import in_leaf, invalidate, note_removed, tell_changes
 from coldline.mmu.memory import PAGE_SHIFT, page_index
 from coldline.mmu.stage2_maps import end_entries
 from coldline.mmu.switch_events import switch
@@ -161,15 +161,16 @@ def change_level(s: Any, level: Any) -> None:
 
 
 @compiled
-def tlb_invalidated(s: Any, everything: bool, address: int, everywhere: bool) -> bool:
-    """Follow a TLB invalidation, of everything or of one virtual address: leaves that were removed there end now.
+def tlb_invalidated(s: Any, everything: bool, first: int, last: int, everywhere: bool) -> bool:
+    """Follow a TLB invalidation, of everything or of the virtual addresses from `first` to `last`.
 
+    Leaves that were removed there end now.
     Where mappings end at barriers they end later; `everywhere` says whether it reaches every core's TLB.
     Returns whether a block ended, or possibly did.
     """
     if s.ends_at_barriers:
-        return invalidate(s, everything, address, everywhere)
-    if s.rescan and (everything or s.rescan_low <= uint64(address) <= s.rescan_high):
+        return invalidate(s, everything, first, last, everywhere)
+    if s.rescan and (everything or (s.rescan_low <= uint64(last) and uint64(first) <= s.rescan_high)):
         rescan(s)
         return True
     blocks = False
@@ -178,7 +179,7 @@ def tlb_invalidated(s: Any, everything: bool, address: int, everywhere: bool) ->
         at = s.pending + uint64(index * _REMOVED)
         base, shift = load64(at + uint64(_R_ADDRESS)), load64(at + uint64(_R_SHIFT))
         kind, virtual = load64(at + uint64(_R_KIND)), load64(at + uint64(_R_VIRTUAL))
-        if everything or (uint64(address) ^ virtual) >> shift == uint64(0):
+        if everything or in_leaf(first, last, virtual, shift):
             blocks = blocks or shift > uint64(PAGE_SHIFT)
             count_leaf(s, int64(base), 1 << int64(shift), int64(kind), -1)
         else:

@@ -205,6 +205,7 @@ MAINTENANCE = {
     "tlbi vmalle1is": (1, 0, 8, 3, 0),
     "tlbi vae1": (1, 0, 8, 7, 1),
     "tlbi vae1is": (1, 0, 8, 3, 1),
+    "tlbi rvae1is": (1, 0, 8, 2, 1),
     "tlbi vaale1": (1, 0, 8, 7, 7),
     "tlbi alle2": (1, 4, 8, 7, 0),
     "tlbi alle3": (1, 6, 8, 7, 0),
@@ -213,6 +214,7 @@ MAINTENANCE = {
     "at s1e2r": (1, 4, 7, 8, 0),
     "at s12e1r": (1, 4, 7, 8, 4),
     "tlbi ipas2e1is": (1, 4, 8, 0, 1),
+    "tlbi ripas2e1is": (1, 4, 8, 0, 2),
     "tlbi vmalls12e1is": (1, 4, 8, 3, 6),
 }
 NO_OPERAND = (

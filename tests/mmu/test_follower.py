@@ -96,6 +96,19 @@ def test_a_leaf_counts_from_its_store_to_its_invalidation() -> None:
     assert events(core) == [f"guest unmap {page:#x} 0x1000"]
 
 
+def test_an_invalidation_of_a_range_ends_the_leaves_in_it_alone() -> None:
+    core = follower({index: a64.page(WINDOW + 0x1000 * index, a64.WB, 0) for index in range(4, 9)})
+    events(core)
+    for index in range(4, 9):
+        core.store(entry(index), bytes(8))
+    core.invalidate_tlb(WINDOW + 0x5000, 0x3000)
+    assert events(core) == [f"guest unmap {WINDOW + 0x5000:#x} 0x3000"]
+    core.invalidate_tlb(WINDOW + 0x7000, 0x1001)
+    assert events(core) == [f"guest unmap {WINDOW + 0x8000:#x} 0x1000"]
+    core.invalidate_tlb()
+    assert events(core) == [f"guest unmap {WINDOW + 0x4000:#x} 0x1000"]
+
+
 def test_part_of_a_descriptor() -> None:
     core = follower()
     events(core)

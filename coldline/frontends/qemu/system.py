@@ -35,8 +35,8 @@ _TLBI_LOCAL, _TLBI_BROADCAST = 7, (1, 3)
 _TLBI_INNER_SHAREABLE = 3
 _WORD = (1 << 32) - 1
 
-_TLBI_LOCAL_RANGE = (6,)
-"""CRm of those for this core by a range of addresses."""
+_TLBI_LOCAL_RANGE, _TLBI_RANGE = 6, (2, 5, 6)
+"""CRm of those by a range of addresses: for this core, and all."""
 
 _TLBI_LOCAL_IPA, _TLBI_INTERMEDIATE = 4, (0, 4)
 """CRm of those by intermediate address: for this core or the outer shareable domain, and for the inner one."""
@@ -47,7 +47,7 @@ _BY_RANGE = 2
 _ALLE1, _VMALLS12E1 = 4, 6
 """op2 of those of all guests, and of the present guest's stages 1 and 2."""
 
-_PAGES = (1 << 36) - 1
+_PAGES, _RANGE_BASE = (1 << 36) - 1, (1 << 37) - 1
 
 
 @compiled
@@ -114,8 +114,8 @@ def _maintain(m: Any, s: Any, op: int, operand: int, code: int) -> None:
 
 
 @compiled
-def _invalidate_view(m: Any, s: Any, is_current: bool, everything: bool, virtual: int) -> None:
-    """Follow a TLB invalidation in one view."""
+def _invalidate_view(m: Any, s: Any, is_current: bool, everything: bool, first: int, last: int) -> None:
+    """Follow a TLB invalidation in one view, of everything or of some virtual addresses."""
     if not is_current:
         leave_view(m)
     settle_half(s)
@@ -123,26 +123,41 @@ def _invalidate_view(m: Any, s: Any, is_current: bool, everything: bool, virtual
         s.old_roots = uint64(0)
         if s.virtual:
             rescan(s)
-    blocks = tlb_invalidated(s, everything, virtual, True)
-    if blocks or everything:
+    blocks = tlb_invalidated(s, everything, first, last, True)
+    if blocks or everything or first != last:
         forget_translations(s)
     else:
-        forget_page(s, uint64(virtual) >> uint64(PAGE_SHIFT))
+        forget_page(s, uint64(first) >> uint64(PAGE_SHIFT))
     if not is_current:
         gather_from(m, s)
 
 
 @compiled
-def _invalidate_stage2(m: Any, t: Any, everything: bool, address: int) -> None:
+def _invalidate_stage2(m: Any, t: Any, everything: bool, first: int, last: int) -> None:
     """Follow a TLB invalidation of a stage 2; the translations of the views may come from what it removes."""
     leave_view(m)
-    if t.rescan and t.virtual and (everything or t.rescan_low <= uint64(address) <= t.rescan_high):
+    concerned = everything or (t.rescan_low <= uint64(last) and uint64(first) <= t.rescan_high)
+    if t.rescan and t.virtual and concerned:
         rescan(t)
         everything = True
-    stage2_invalidated(t, everything, address)
+    stage2_invalidated(t, everything, first, last)
     for index in range(t.user_count):
         forget_translations(view_of(load64(t.users + uint64(8 * index))))
     gather_users(m, t)
+
+
+@compiled
+def _granule_of(operand: int) -> int:
+    """log2 of the granule that the operand of a TLBI by range names, 0 if it names none (Arm ARM DDI 0487 C5.5)."""
+    granule = operand >> 46 & 3
+    return 10 + 2 * granule if granule else 0
+
+
+@compiled
+def _size_of(operand: int) -> int:
+    """The bytes that the operand of a TLBI by range names: (NUM + 1) * 2^(5 * SCALE + 1) granules."""
+    granules = (operand >> 39 & 31) + 1 << 5 * (operand >> 44 & 3) + 1
+    return granules << _granule_of(operand)
 
 
 @compiled
@@ -150,11 +165,12 @@ def _invalidate(m: Any, s: Any, vcpu: int, key: int, operand: int) -> None:
     """Follow a TLBI: `key` has op1, CRn, CRm and op2 (Arm ARM DDI 0487 C5.5)."""
     op1, crm, op2 = key >> 11 & 7, key >> 3 & 0xF, key & 7
     level = 1 if op1 == 0 else 3 if op1 == 6 else 2
-    by_address = op2 & 1 != 0 and (crm == _TLBI_LOCAL or crm in _TLBI_BROADCAST)
-    local = crm == _TLBI_LOCAL or crm in _TLBI_LOCAL_RANGE
+    by_range = crm in _TLBI_RANGE
+    by_address = op2 & 1 != 0 and (crm == _TLBI_LOCAL or crm in _TLBI_BROADCAST or by_range)
+    local = crm in (_TLBI_LOCAL, _TLBI_LOCAL_RANGE)
     of_stage1, of_stage2, all_guests = True, False, False
     if op1 == 4 and crm in _TLBI_INTERMEDIATE:
-        level, of_stage1, of_stage2, by_address = 1, False, True, op2 & _BY_RANGE == 0
+        level, of_stage1, of_stage2, by_address, by_range = 1, False, True, True, op2 & _BY_RANGE != 0
         local = crm == _TLBI_LOCAL_IPA
     elif op1 == 4 and op2 in (_ALLE1, _VMALLS12E1):
         level, of_stage2, all_guests, by_address = 1, True, op2 == _ALLE1, False
@@ -165,17 +181,25 @@ def _invalidate(m: Any, s: Any, vcpu: int, key: int, operand: int) -> None:
         if not all_guests and not of_stage2:
             level = 2
         guest = uint64(0)
-    # The operand has VA[55:12]; the bits above are those of bit 55. An intermediate address has 36 bits.
-    virtual = (operand << 20) >> 20 << PAGE_SHIFT
+    if by_range:
+        shift = _granule_of(operand)
+        by_address = by_address and shift != 0
+        # BaseADDR has 37 bits; the bits of a virtual address above them are those of its highest one.
+        first = (operand & _RANGE_BASE) << shift if of_stage2 else (operand << 27) >> 27 << shift
+        last = first + _size_of(operand) - 1
+    else:
+        # The operand has VA[55:12]; the bits above are those of bit 55. An intermediate address has 36 bits.
+        first = (operand & _PAGES) << PAGE_SHIFT if of_stage2 else (operand << 20) >> 20 << PAGE_SHIFT
+        last = first
     for index in range(m.view_count):
         at = load64(m.all_views + uint64(8 * index))
         each = view_of(at)
         if level == 1 and not all_guests and each.guest != guest and each.guest != selected:
             continue
         if of_stage2 and each.level == uint64(STAGE2_LEVEL):
-            _invalidate_stage2(m, each, not by_address, (operand & _PAGES) << PAGE_SHIFT)
+            _invalidate_stage2(m, each, not by_address, first, last)
         elif of_stage1 and each.level == uint64(level) and (not local or each.vcpu == uint64(vcpu)):
-            _invalidate_view(m, each, at == m.current, not by_address, virtual)
+            _invalidate_view(m, each, at == m.current, not by_address, first, last)
 
 
 @compiled

@@ -291,7 +291,7 @@ def invalidate_tlb(uc: Any, s: Any, by_address: bool, address: int, broadcast: b
         s.unbroadcast = uint64(0)
     if s.locates:
         at_instruction(s, read_register(uc, s, np.int32(s.pc_register)))
-    if tlb_invalidated(s, not by_address, address, broadcast) or not by_address:
+    if tlb_invalidated(s, not by_address, address, address, broadcast) or not by_address:
         forget_translations(s)
         call_control(s.uc_ctl, uc, _FLUSH_TLB)
     else:

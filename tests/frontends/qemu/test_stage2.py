@@ -253,6 +253,22 @@ def test_a_table_of_a_guest_that_its_host_maps_later(qemu: list[str], tmp_path: 
     assert any(at <= DATA + 0x2000 < at + size for at, size in ranges), events[written : read + 1]
 
 
+@pytest.mark.parametrize(("first", "ended"), [(0, DATA), (2, DATA + 0x1000)])
+def test_an_invalidation_of_a_range_of_intermediate_addresses(
+    qemu: list[str], tmp_path: Path, first: int, ended: int
+) -> None:
+    """It has two pages: the guest's second one or its fourth one ends, and the other one lasts."""
+    operand = 1 << 46 | GUEST + 0x1000 * first >> 12
+    at_el2 = code(put(1, 0), put(3, 0), mov(3, operand), maintain("tlbi ripas2e1is", 3), DSB, ERET)
+    first_core = code(mov(1, RAM + VECTORS), msr("vbar_el2", 1), enter(VM))
+    more = {**stage2(NORMAL_WB, NORMAL_WB), VECTORS + 0x400: a64.bytes_of(at_el2)}
+    second = code(OWN_MMU_ON, a64.HVC, off(call=a64.SMC))
+    file = write_program(tmp_path / "program", first_core, second, more=more)
+    events = events_of(words_of(qemu, file, "max"), start="cold")
+    removed = max(at for at, each in enumerate(events) if each.startswith("cpu0.el2 write"))
+    assert of(events[removed:], "unmap") == [f"cpu0.vmid5 unmap {ended:#x} 0x1000"]
+
+
 NXS = 1 << 12
 """The bit of CRn that TLBI ...nXS has (Arm ARM DDI 0487 C5.5)."""
 

@@ -289,6 +289,39 @@ def test_several_ranges_have_their_own_mappings_and_walks(qemu: list[str], tmp_p
     ]
 
 
+GRANULE_4K = 1 << 46
+"""TG in the operand of a TLBI by range (Arm ARM DDI 0487 C5.5)."""
+
+
+@pytest.mark.parametrize(
+    ("first", "number", "scale", "ended"),
+    [
+        (4, 0, 0, {4, 5}),
+        (5, 1, 0, {5, 6, 7, 8}),
+        (8, 0, 1, {8}),
+        (0, 31, 3, {4, 5, 6, 7, 8}),
+        (9, 0, 0, set()),
+    ],
+)
+def test_a_tlb_invalidation_of_a_range_ends_the_mappings_in_it_alone(
+    qemu: list[str], tmp_path: Path, first: int, number: int, scale: int, ended: set[int]
+) -> None:
+    """It is of (NUM + 1) * 2^(5 * SCALE + 1) granules from BaseADDR (Arm ARM DDI 0487 C5.5)."""
+    pages = {index: a64.page(WINDOW + 0x1000 * index, a64.WB, NEVER) for index in range(4, 9)}
+    operand = GRANULE_4K | scale << 44 | number << 39 | WINDOW + 0x1000 * first >> 12
+    removes = [code(mov(2, RAM + LEVEL3 + 8 * index), mov(4, 0), store(4, 2)) for index in pages]
+    program = code(mmu_on(), *removes, DSB, mov(3, operand), maintain("tlbi rvae1is", 3), DSB, off())
+    file = write_program(tmp_path / "program", program, pages=pages)
+    events = events_of(machine(qemu, file, core="max"), start="cold")
+    removed = max(at for at, each in enumerate(events) if each.startswith("cpu0.el1 write"))
+    pieces = [each.split()[2:4] for each in of(events[removed:], "unmap") if each.startswith("cpu0.el1 ")]
+    ranges = [(int(address, 0), int(size, 0)) for address, size in pieces]
+    places = {index: WINDOW + 0x1000 * index for index in pages}
+    assert {
+        index for index, place in places.items() if any(at <= place < at + size for at, size in ranges)
+    } == ended
+
+
 def test_more_ranges_than_there_can_be(cli: Cli) -> None:
     words = [word for index in range(65) for word in ("--only", f"{0x4000_0000 + 0x2000 * index:#x},4K")]
     done = cli("watch", *words, "--", "qemu-system-aarch64", "-M", "virt")
