@@ -152,7 +152,7 @@ def test_an_interrupt_of_the_second_pass_leaves_the_verdict(
 def test_an_interrupt_of_the_search_for_repairs_leaves_the_verdict_and_its_stories(
     trace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(repairs, "find_repairs", interrupted)
