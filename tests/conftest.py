@@ -4,6 +4,7 @@
 import gc
 import json
 import math
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,11 @@ from tests.helpers.effort import LONG, skip_long
 # A default run tries the same examples each time: it fails because of a change, and not by chance.
 settings.register_profile("coldline", derandomize=not LONG)
 settings.load_profile("coldline")
+
+
+# A shell starts what runs in its background with interrupts ignored; commands that tests interrupt would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

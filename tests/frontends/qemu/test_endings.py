@@ -9,6 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from types import SimpleNamespace
@@ -48,18 +50,26 @@ def children(process: int) -> list[int]:
     ]
 
 
-def started(words: list[str], *options: str) -> tuple["subprocess.Popen[str]", int]:
+@contextmanager
+def started(words: list[str], *options: str) -> Iterator[tuple["subprocess.Popen[str]", int]]:
     """The command, which watches a machine, and QEMU's process once it has executed something."""
-    command = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", DRIVER, "watch", *options, "--", *words],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    ) as command:  # fmt: skip
+        try:
+            yield command, _qemu_of(command)
+        finally:
+            command.kill()
+
+
+def _qemu_of(command: "subprocess.Popen[str]") -> int:
     limit = time.monotonic() + _PATIENCE_S
     while time.monotonic() < limit:
         for each in children(command.pid):
             name = Path(f"/proc/{each}/comm").read_text()
             if name.startswith("qemu") and _cpu_time(each) > 30:
-                return command, each
+                return each
         time.sleep(0.05)
     command.kill()
     raise AssertionError(f"QEMU does not run: {command.communicate()}")
@@ -72,9 +82,9 @@ def _cpu_time(process: int) -> int:
 
 
 def test_qemu_that_is_killed(qemu: list[str], tmp_path: Path) -> None:
-    command, process = started(machine(qemu, endless(tmp_path)), "--json")
-    os.kill(process, signal.SIGKILL)
-    out, err = command.communicate(timeout=_PATIENCE_S)
+    with started(machine(qemu, endless(tmp_path)), "--json") as (command, process):
+        os.kill(process, signal.SIGKILL)
+        out, err = command.communicate(timeout=_PATIENCE_S)
     assert command.returncode == ERROR
     assert err.splitlines()[-1] == "coldline: QEMU was ended by signal 9"
     document = json.loads(out)
@@ -93,24 +103,24 @@ def test_a_reader_that_is_killed_ends_qemu(
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
-    command, process = started(machine(qemu, endless(tmp_path)))
-    command.kill()
-    command.wait(_PATIENCE_S)
-    limit = time.monotonic() + _PATIENCE_S
-    while Path(f"/proc/{process}").exists() and time.monotonic() < limit:
-        if Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-            break
-        time.sleep(0.05)
-    else:
-        assert not Path(f"/proc/{process}").exists()
-    command.communicate()
+    with started(machine(qemu, endless(tmp_path))) as (command, process):
+        command.kill()
+        command.wait(_PATIENCE_S)
+        limit = time.monotonic() + _PATIENCE_S
+        while Path(f"/proc/{process}").exists() and time.monotonic() < limit:
+            if Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                break
+            time.sleep(0.05)
+        else:
+            assert not Path(f"/proc/{process}").exists()
+        command.communicate()
     assert list(temporary.iterdir()) == []
 
 
 def test_an_interrupt_ends_it(qemu: list[str], tmp_path: Path) -> None:
-    command, process = started(machine(qemu, endless(tmp_path)), "--quiet")
-    command.send_signal(signal.SIGINT)
-    out, err = command.communicate(timeout=_PATIENCE_S)
+    with started(machine(qemu, endless(tmp_path)), "--quiet") as (command, process):
+        command.send_signal(signal.SIGINT)
+        out, err = command.communicate(timeout=_PATIENCE_S)
     assert command.returncode == 130
     assert err.splitlines()[-1] == "coldline: interrupted"
     assert out.startswith("inconclusive: no hazard was found, but it was interrupted\n")
