@@ -21,7 +21,7 @@ settings.register_profile("coldline", derandomize=not LONG)
 settings.load_profile("coldline")
 
 
-# A shell starts what runs in its background with interrupts ignored; commands that tests interrupt would inherit that.
+# A shell has what runs in its background ignore interrupts; commands that tests interrupt would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
