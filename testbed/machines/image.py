@@ -145,7 +145,6 @@ def initrd(sources: Sources, replaced: Mapping[str, Path] | None = None, *, star
 _COMMAND = """\
 #!/usr/bin/python3
 import sys
-from testbed.packages import foreign_libc
 from coldline.__main__ import run
 sys.exit(run())
 """
