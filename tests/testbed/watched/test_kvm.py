@@ -29,7 +29,7 @@ def test_what_is_watched(made_up: Sources, tmp_path: Path, monkeypatch: pytest.M
     words = (tmp_path / "words").read_text()
     assert "--name 1=guest1 --" in words
     assert "--only" not in words
-    assert "--idc --dic" in words, "QEMU target/arm/tcg/cpu64.c (10.0), aarch64_max_tcg_initfn: IDC and DIC"
+    assert "--idc" not in words, "watch reads them from CTR_EL0"
     assert "-machine virt,virtualization=on,gic-version=3 -cpu max,lpa2=off " in words
 
 
