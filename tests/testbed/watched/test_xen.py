@@ -3,13 +3,13 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from coldline.errors import ColdlineError
-from testbed import __main__ as command
 from testbed.machines import qemu_command
 from testbed.packages.sources import Sources
 from testbed.watched import guest, verdicts, xen
@@ -114,9 +114,24 @@ def test_a_configuration_that_cannot_be_used(tmp_path: Path, text: str, complain
         guest.write_guest(tmp_path, configuration)
 
 
-def test_only_arm64_is_watched(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.main(["watch", "armhf"]) == 2
-    assert "only arm64 can be watched" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("architecture", "parts"),
+    [
+        ("arm64", ("virt,virtualization=on,gic-version=3", "cortex-a57")),
+        ("armhf", ("virt,virtualization=on,gic-version=2,highmem=off", "cortex-a15")),
+    ],
+)
+def test_the_machine_of_an_architecture(
+    made_up: Sources,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    architecture: str,
+    parts: tuple[str, ...],
+) -> None:
+    monkeypatch.setattr(xen, "watchable_qemu", lambda program: (program,))
+    words = xen.words(replace(made_up, architecture=architecture), tmp_path / "initrd", tmp_path)
+    assert words[0] == qemu_command.PROGRAMS[architecture]
+    assert set(parts) < set(words)
 
 
 def script(path: Path, text: str) -> Path:
@@ -131,7 +146,7 @@ def fixture_run(made_up: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     said = tmp_path / "said"
     said.write_text(CONSOLE)
     qemu = script(tmp_path / "qemu-system-aarch64", f"cat {said}; exec sleep 60")
-    monkeypatch.setattr(xen, "watchable_qemu", lambda: (str(qemu),))
+    monkeypatch.setattr(xen, "watchable_qemu", lambda _program: (str(qemu),))
 
     def run(watched: str, wanted: Watching = TWO) -> tuple[dict[str, Any], list[str]]:
         folder = tmp_path / "host"
