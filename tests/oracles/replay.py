@@ -47,8 +47,8 @@ class Moment(NamedTuple):
     """
     One event of a trace, for one line.
 
-    ``touches`` are the event's effects on the line: rows of the table of events, and masks of bytes. ``rules`` are in
-    force after the event.
+    ``touches`` are the event's effects on the line: rows of the table of events, and masks of the bytes that are
+    followed. ``rules`` are in force after the event.
     """
 
     number: int
@@ -58,7 +58,11 @@ class Moment(NamedTuple):
 
 
 def moments(text: str, address: int) -> tuple[explorer.Profile, int, list[Moment]]:
-    """The profile, the start of the line of an address, and the line's events."""
+    """
+    The profile, the start of the line of an address, and the line's events.
+
+    Followed are the bytes of the line that an operation by address on one of them is sure of.
+    """
     reader = explorer.Reader()
     lines = text.splitlines()
     found: list[Moment] = []
@@ -66,6 +70,7 @@ def moments(text: str, address: int) -> tuple[explorer.Profile, int, list[Moment
     for number, _, touches in reader.events(text):
         size = reader.profile.line
         start = address // size * size
+        followed = _followed(reader.profile, address)
         agents = reader.agents.values()
         rules = explorer.Rules(
             any(agent.keeps_alias_live(start // 4096) for agent in agents),
@@ -77,14 +82,19 @@ def moments(text: str, address: int) -> tuple[explorer.Profile, int, list[Moment
         for touch in touches:
             first, last = max(touch.start, start), min(touch.end, start + size)
             if first < last:
-                mine.append((touch.action, (1 << (last - start)) - (1 << (first - start))))
+                mine.append((touch.action, followed & ((1 << (last - start)) - (1 << (first - start)))))
         found.append(Moment(number, lines[number - 1].partition("#")[0].split(), mine, rules))
     return reader.profile, start, found
 
 
-def cold(profile: explorer.Profile) -> Microstate:
-    """A line before any event."""
-    return Microstate(INVALID, 0, INVALID, 0, False, 0, (1 << profile.line) - 1)
+def _followed(profile: explorer.Profile, address: int) -> int:
+    granule = min(profile.line, explorer.GRANULE)
+    return ((1 << granule) - 1) << (address % profile.line // granule * granule)
+
+
+def cold(profile: explorer.Profile, address: int) -> Microstate:
+    """The line of an address before any event."""
+    return Microstate(INVALID, 0, INVALID, 0, False, 0, _followed(profile, address))
 
 
 # -- what caches do on their own -------------------------------------------------------------------------------
@@ -144,9 +154,23 @@ OUTCOMES = {
 }
 
 
-def _outcomes(action: str, profile: explorer.Profile) -> tuple[str, ...]:
-    """The words for an event's possible outcomes, in the order of the explorer's microstates."""
+def _beside(action: str, mask: int) -> bool:
+    """Whether it is an operation by address on other bytes of the line than those that are followed."""
+    return action in explorer.BY_ADDRESS and not mask
+
+
+def _effects(s: Microstate, action: str, mask: int, profile: explorer.Profile) -> list[Microstate]:
+    """What an event may do; of an operation beside, only what no step does."""
+    if _beside(action, mask):
+        return [s, *explorer._effect(s, action, mask, profile)] if action in OUTCOMES else [s]
+    return explorer._effect(s, action, mask, profile)
+
+
+def _outcomes(action: str, mask: int, profile: explorer.Profile) -> tuple[str, ...]:
+    """The words for an event's possible outcomes, in the order of the microstates of `_effects`."""
     words = OUTCOMES.get(action, ())
+    if words and _beside(action, mask):
+        words = ("nothing", *words)
     if profile.setway_effective and action in explorer.SET_WAY:
         words = words[1:]
     return words if len(words) > 1 else ()
@@ -213,7 +237,7 @@ def replay(text: str, *, states: bool = True) -> None:
     ahead = iter(trace)
     coming = next(ahead, None)
     rules = explorer.Rules(False, False, profile.idc, profile.dic)
-    state = cold(profile)
+    state = cold(profile, hazard.address)
     for line in lines:
         if coming is None:
             raise Refused(f"line {line.number}: it goes on after its last event")
@@ -247,8 +271,8 @@ def _act(s: Microstate, line: Line, allowed: list[explorer.Rules], profile: expl
 def _do(s: Microstate, line: Line, moment: Moment, profile: explorer.Profile) -> Microstate:
     said = line.said
     for action, mask in moment.touches:
-        outcomes = explorer._effect(s, action, mask, profile)
-        words = _outcomes(action, profile)
+        outcomes = _effects(s, action, mask, profile)
+        words = _outcomes(action, mask, profile)
         if not words:
             (s,) = outcomes
         elif said in words:
@@ -303,7 +327,7 @@ def _assert_bad(
 def fewest_steps(text: str, number: int, kind: str, address: int) -> int:
     """The least number of steps that lead from a cold line to a bad read of a byte, by exhaustive search."""
     profile, start, trace = moments(text, address)
-    costs = {cold(profile): 0}
+    costs = {cold(profile, address): 0}
     for moment in trace:
         costs = _settled(costs, moment.rules)
         if moment.number == number:
@@ -316,7 +340,7 @@ def fewest_steps(text: str, number: int, kind: str, address: int) -> int:
         for action, mask in moment.touches:
             reached: dict[Microstate, int] = {}
             for state, cost in costs.items():
-                for target in explorer._effect(state, action, mask, profile):
+                for target in _effects(state, action, mask, profile):
                     reached[target] = min(cost, reached.get(target, cost))
             costs = reached
         costs = _settled(costs, moment.rules)
