@@ -17,18 +17,38 @@ from coldline.hypervisor.xen.domain_list import DomainList
 
 def run_console(options: argparse.Namespace) -> int:
     """Connect to a guest's console until Ctrl-] is typed or the guest ends; return exit status 0."""
+    connect(options.domain, vuart=options.vuart, raw=options.raw)
+    return 0
+
+
+def connect(name: str, *, vuart: bool = False, raw: bool = False) -> None:
+    """Connect standard input and output to a guest's console until Ctrl-] is typed or the guest ends.
+
+    Parameters
+    ----------
+    name : str
+        The guest's name or domain ID.
+    vuart : bool
+        Connect to its emulated PL011, not to hvc0.
+    raw : bool
+        Print output unchanged.
+
+    Raises
+    ------
+    ColdlineError
+        If there is no such guest, or another process is connected to its console.
+    """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)  # so that the terminal's modes are restored
     bindings = SystemBindings()
     domains = DomainList(bindings)
-    domain = domains.find(options.domain)
+    domain = domains.find(name)
     with (
         console_lock(domain.domid),
-        contextlib.closing(open_console(bindings, domain, vuart=options.vuart)) as console,
+        contextlib.closing(open_console(bindings, domain, vuart=vuart)) as console,
     ):
-        if attach(console, lambda: domains.is_alive(domain), raw=options.raw):
+        if attach(console, lambda: domains.is_alive(domain), raw=raw):
             print(f"coldline: domain {domain.domid} has ended", file=sys.stderr)
-    return 0
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 
 
 def run_create(options: argparse.Namespace) -> int:
-    """Build a guest on the running Xen, start it, and keep it; return exit status 0."""
+    """Build a guest on the running Xen, start it, keep it, and connect to its console; return exit status 0."""
     if options.dry_run:
         print(_checked(options), end="")
         return 0
+    if options.console and options.keep == "foreground":
+        raise UsageError("-c cannot be used with -F: this process is the guest's keeper, not its terminal")
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)  # so that a half-built domain is destroyed
     system = SystemBindings()
@@ -48,11 +50,15 @@ def run_create(options: argparse.Namespace) -> int:
             except ColdlineError:
                 XenHost(bindings).destroy(domain)
                 raise
+    sys.stdout.flush()
     if options.keep == "foreground":
         from coldline.cli.keeper_process import keep_here
 
-        sys.stdout.flush()
         keep_here(options, domain, create)
+    elif options.console:
+        from coldline.cli.console import connect
+
+        connect(str(domain.domid))
     return 0
 
 

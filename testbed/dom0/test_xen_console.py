@@ -20,11 +20,11 @@ END_KEY = b"\x1d"
 
 
 class Attached:
-    """`coldline console` with pipes as its input and output."""
+    """`coldline console`, or another command that connects, with pipes as its input and output."""
 
-    def __init__(self, *words: str) -> None:
+    def __init__(self, *words: str, command: str = "console") -> None:
         self.process = subprocess.Popen(
-            [*COLDLINE, "console", *words],
+            [*COLDLINE, command, *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -88,6 +88,11 @@ def no_daemon() -> Iterator[None]:
 def at_a_linux() -> None:
     console = Attached("linux")
     console.until(b"guest: in user space", 60)
+    at_a_shell(console)
+
+
+def at_a_shell(console: Attached | None = None) -> None:
+    console = console or Attached("linux")
     console.type(b"echo $((6 * 7)) it is\n")
     console.until(b"42 it is", 20)
     _, errors = console.end()
@@ -97,6 +102,19 @@ def at_a_linux() -> None:
 def test_a_linux_guest(linux: list[str]) -> None:
     good(*linux)
     at_a_linux()
+
+
+@pytest.mark.parametrize("keeper", [["-e"], []], ids=["no keeper", "a keeper"])
+def test_create_connects(linux: list[str], keeper: list[str]) -> None:
+    command, _, *words = linux
+    console = Attached("-c", *keeper, *words, command=command)
+    console.until(b"guest: in user space", 60)
+    console.type(b"echo $((6 * 7)) it is\n")
+    console.until(b"42 it is", 20)
+    _, errors = console.end()
+    assert errors == b""
+    at_a_shell()  # the guest goes on
+    good("destroy", "linux")
 
 
 def test_a_linux_guest_without_the_daemon(linux: list[str], no_daemon: None) -> None:

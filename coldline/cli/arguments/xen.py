@@ -66,6 +66,12 @@ def add_create(commands: "Commands") -> None:
         help="be that process until the guest's end, in place of one in the background",
     )
     group.add_argument(
+        "-c",
+        "--console",
+        action="store_true",
+        help="connect to the guest's console; Ctrl-] disconnects, and the guest goes on",
+    )
+    group.add_argument(
         "--lenient",
         action="store_true",
         help="build the guest without the devices of its configuration file that coldline cannot give it (iomem, a "
