@@ -77,13 +77,22 @@ void coldline_pages_free(struct coldline_pages *pages)
 }
 
 /*
- * Available pages that the balloon can have: it takes none of those that are
- * kept for contiguous allocations.
+ * Available pages that the balloon can have: it asks for no high memory, and
+ * takes none of those that are kept for contiguous allocations.
  */
 static long available(void)
 {
-	return si_mem_available() -
-	       (long)global_zone_page_state(NR_FREE_CMA_PAGES);
+	long pages = si_mem_available() -
+		     (long)global_zone_page_state(NR_FREE_CMA_PAGES);
+#ifdef CONFIG_HIGHMEM
+	struct zone *high = &NODE_DATA(0)->node_zones[ZONE_HIGHMEM];
+
+	pages -= zone_page_state(high, NR_FREE_PAGES) +
+		 zone_page_state(high, NR_ZONE_ACTIVE_FILE) +
+		 zone_page_state(high, NR_ZONE_INACTIVE_FILE);
+	pages += zone_page_state(high, NR_FREE_CMA_PAGES);
+#endif
+	return pages;
 }
 
 /*

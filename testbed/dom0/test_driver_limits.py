@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.dom0 import domains, driver_device
+from testbed.dom0 import driver_device
 from testbed.dom0.domains import Domain, Xen
 from testbed.dom0.driver_device import ATTR_NORMAL_NC, ATTR_NORMAL_WB, MAP_REPLACE, PAGE_SIZE, Device
 
@@ -113,10 +113,6 @@ def test_a_file_that_is_open_for_reading(domain: Domain, opened: Device, attr: i
         reader.close()
 
 
-@pytest.mark.skipif(
-    domains.ARCHITECTURE == "arm32",
-    reason="the OOM killer ends it: a 32-bit kernel runs out of low memory before",
-)
 def test_more_than_there_is(xen: Xen, domain: Domain) -> None:
     """A mapping for which dom0 would have to give up nearly all its memory fails, and takes no daemon with it."""
     total = os.sysconf("SC_PHYS_PAGES")
