@@ -25,17 +25,20 @@ class BenchError(ColdlineError):
 
 
 class _Builder(NamedTuple):
-    """A builder: xl, or coldline with a strategy."""
+    """A builder: xl, xl with coldline's library, or coldline with a strategy."""
 
     strategy: str
     with_driver: bool = True
 
     def __str__(self) -> str:
-        if self.strategy == "xl":
+        if self.strategy == _XL:
             return "`xl create`"
+        if self.strategy == _PRELOADED_XL:
+            return "`coldline xl create`"
         return f"`coldline create`, `{self.strategy}`" + ("" if self.with_driver else ", without the driver")
 
 
+_XL, _PRELOADED_XL = "xl", "preloaded-xl"
 _STRATEGIES = {
     "arm64": ("none", "flush", "hypercall", "uncached", "uncached-hypercall"),
     "armhf": ("none", "syscall", "hypercall", "uncached", "uncached-hypercall"),
@@ -93,7 +96,8 @@ def measure(
 
 
 def _builders(architecture: str) -> Iterator[_Builder]:
-    yield _Builder("xl")
+    yield _Builder(_XL)
+    yield _Builder(_PRELOADED_XL)
     for strategy in _STRATEGIES[architecture]:
         yield _Builder(strategy)
     yield _Builder("hypercall", with_driver=False)
@@ -128,7 +132,7 @@ def table(measured: dict[str, Any]) -> str:
         lines.append(f"| `{name}` | {_instructions(used)} | {_memory(used)} |")
     for guest in measured["guests"]:
         builders = guest["builders"]
-        xl = builders[str(_Builder("xl"))]
+        xl = builders[str(_Builder(_XL))]
         sizes = ", ".join(f"{name} {xl[name] / _MIB:.0f} MiB" for name in ("kernel", "initrd", "memory"))
         lines += [
             "",

@@ -23,6 +23,9 @@ REST_S = 10
 """Seconds to wait after a guest. Xen scrubs its RAM, and dom0's balloon takes back the pages that showed its frames,
 once nothing else runs. A command that starts sooner would be measured with that work."""
 
+XL, PRELOADED_XL = "xl", "preloaded-xl"
+"""Builders besides coldline's strategies; the second is `coldline xl`."""
+
 STARTS = {
     "python3 -c pass": [sys.executable, "-c", "pass"],
     "xl list": ["xl", "list"],
@@ -89,12 +92,15 @@ def destroyed() -> None:
 def build(options: Namespace) -> dict[str, Any]:
     """Build the guest, first in a dom0 that has built none, then again."""
     configuration, measured = files(options.initrd, options.memory)
-    if options.strategy == "xl":
-        words: list[str | Path] = ["xl", "create", "-p", "-q", configuration]
+    words: list[str | Path]
+    if options.strategy == XL:
+        words = ["xl", "create", "-p", "-q", configuration]
+    elif options.strategy == PRELOADED_XL:
+        words = [*COLDLINE, "xl", "create", "-p", "-q", configuration]
     else:
         words = [*COLDLINE, "create", "--paused", configuration, "--strategy", options.strategy]
-        if not options.no_driver:
-            subprocess.run(["insmod", "/opt/coldline/xen-coldline.ko"], check=True)
+    if options.strategy != XL and not options.no_driver:
+        subprocess.run(["insmod", "/opt/coldline/xen-coldline.ko"], check=True)
     time.sleep(REST_S)
     turns = []
     try:
@@ -108,7 +114,7 @@ def build(options: Namespace) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("strategy", help="or xl, or starts: of commands that do nothing")
+    parser.add_argument("strategy", help="or xl, or preloaded-xl, or starts: of commands that do nothing")
     parser.add_argument("--no-driver", action="store_true")
     parser.add_argument("--turns", type=int, default=2)
     parser.add_argument("--initrd", type=int, default=64, help="MiB")

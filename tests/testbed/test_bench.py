@@ -56,6 +56,7 @@ def test_a_benchmark_is_a_table(
     assert "| `xl list` | 10 M | 2 MiB |" in printed
     assert "kernel 1 MiB, initrd 2 MiB, memory 3 MiB:" in printed
     assert "| `xl create` | 1,000 M | 1.00 | 500 M | 1.00 | 2 MiB | 1.00 |" in printed
+    assert "| `coldline xl create` | 500 M | 0.50 | 350 M | 0.70 | 4 MiB | 2.00 |" in printed
     assert "| `coldline create`, `uncached` | 500 M | 0.50 | 350 M | 0.70 | 4 MiB | 2.00 |" in printed
     assert "| `coldline create`, `flush` | fails | - | - | - | - | - |" in printed
     assert "| `coldline create`, `hypercall`, without the driver | 500 M |" in printed
