@@ -82,7 +82,8 @@ that goes on in place, as U-Boot's does after an error. The console is the last 
 _COST_HEAD: Final = """
 ## What a run costs
 
-Seconds by the clock, on a machine of two processors that had other work, too. Memory is the peak of one run.
+Seconds by the clock, on a machine of two processors that had other work, too. Processor time is that of all threads
+and of QEMU; runs from before it was kept have none. Memory is the peak of one run.
 
 """
 
@@ -235,9 +236,13 @@ def _end(cell: Mapping[str, Any]) -> str:
 
 
 def _costs(cells: Sequence[Mapping[str, Any]]) -> str:
-    lines: list[Sequence[str]] = [("Kind", "Runs", "Median", "Longest", "All", "Most memory")]
+    lines: list[Sequence[str]] = [
+        ("Kind", "Runs", "Median", "Longest", "All", "Median of processor time", "Most memory")
+    ]
     for kind, mine in _grouped(cells, _kind).items():
         seconds = [cell["seconds"] for cell in mine]
+        of_processor = [cell["processor_seconds"] for cell in mine if cell["processor_seconds"] is not None]
+        processor = f"{median(of_processor):.1f} s of {len(of_processor):,} runs" if of_processor else ""
         lines.append(
             (
                 kind,
@@ -245,6 +250,7 @@ def _costs(cells: Sequence[Mapping[str, Any]]) -> str:
                 f"{median(seconds):.1f} s",
                 f"{max(seconds):.1f} s",
                 f"{sum(seconds) / 60:.0f} min",
+                processor,
                 f"{max(cell['peak'] for cell in mine):.0f} MiB",
             )
         )

@@ -60,7 +60,7 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
 
 def alike(results: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """The results by their digests, without what differs from run to run."""
-    varies = ("seconds", "peak_bytes", "date")
+    varies = ("seconds", "processor_seconds", "peak_bytes", "date")
     return {each["digest"]: {key: each[key] for key in each if key not in varies} for each in results}
 
 
@@ -73,6 +73,7 @@ def test_a_cell_has_a_verdict_and_what_it_cost(tmp_path: Path) -> None:
     assert (result["verdict"], result["host"], result["end"]) == ("inconclusive", "rfc", "off")
     assert result["console"] == ["hello"]
     assert result["seconds"] > 0
+    assert 0 < result["processor_seconds"] < os.cpu_count() * (result["seconds"] + 0.02)  # both are rounded
     assert result["peak_bytes"] > 1 << 20
 
 

@@ -112,7 +112,7 @@ def test_strategies_with_the_same_verdicts_are_one_row() -> None:
     assert "| arm64 | rfc | none | 1 hazard: stale-read |" in text
     assert "| arm64 | rfc | flush, hypercall | 1 coherent |" in text
     assert "| arm64 | two cores, watched |  | 1 hazard: stale-read |" in text
-    assert "| Linux, arm64, booted | 3 | 2.0 s | 2.0 s | 0 min | 3 MiB |" in text
+    assert "| Linux, arm64, booted | 3 | 2.0 s | 2.0 s | 0 min |  | 3 MiB |" in text
     assert "| Linux, arm64, watched | 1 | 2.0 s" in text
 
 
@@ -185,6 +185,7 @@ def test_what_stops_without_a_verdict_is_told_once_for_all_versions() -> None:
 
 def test_projects_and_suites_have_their_order_and_an_error_is_a_verdict() -> None:
     late = result(
+        processor_seconds=1.5,
         words=["boot", "2"], origin="unstable u-boot-x_2_arm64.deb 01", version="2",
         error="not done after 3 s", verdict=None, console=[],
         pc=None, poll=None, hazards_by_kind={}, date="2026-01-03",
@@ -197,7 +198,7 @@ def test_projects_and_suites_have_their_order_and_an_error_is_a_verdict() -> Non
     assert "| u-boot-x (arm64) | board | 2 | not done after 3 s |  |" in text
     changed = "1 (bookworm): hazard, stale-read | 2 (unstable): error | board on bootloader |"
     assert f"| u-boot-x (arm64) | {changed}" in text
-    assert "| U-Boot | 2 | 2.0 s | 2.0 s | 0 min | 3 MiB |" in text
+    assert "| U-Boot | 2 | 2.0 s | 2.0 s | 0 min | 1.5 s of 1 runs | 3 MiB |" in text
 
 
 def test_of_the_same_run_the_last_result_counts() -> None:
