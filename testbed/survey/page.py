@@ -19,6 +19,7 @@ _WATCHED: Final = "two cores, watched"
 
 _PROJECTS: Final = {
     "linux": "Linux",
+    "debian-installer": "Installer",
     "u-boot": "U-Boot",
     "qemu-efi": "EDK2",
     "arm-trusted-firmware": "Trusted Firmware-A",
@@ -52,6 +53,11 @@ in memory as a boot loader or a reset leaves it. A kernel runs for 10 million in
 on:
 
     coldline boot vmlinuz --until 10000000 --host HOST --strategy STRATEGY""",
+    "Installer": """\
+Debian's text installer for network boot is a kernel and an initrd. It runs as kernels do. That of arm64 runs once
+more, *with its initrd*, until it has begun to unpack that:
+
+    coldline boot linux --initrd initrd.gz --until 400000000 --max-instructions 500000000 --host HOST""",
     "U-Boot": """\
 A board's U-Boot is `u-boot.bin`, with `--load` and `--entry` as `uboot.elf` has them; its machine is a named one, or
 the device tree at the file's end (`--dtb-only`), with `--ram` of 512 MiB where that tree has none. With

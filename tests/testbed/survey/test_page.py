@@ -154,6 +154,15 @@ def test_the_cause_of_all_versions_is_one_row_with_its_repair() -> None:
     assert "(../reference/watch.md#linux)" in rows[2]
 
 
+def test_an_installer_has_the_causes_of_linux() -> None:
+    installer = {"group": "debian-installer, arm64", "image": "arm64 text", "of_host": "warm-reset"}
+    stack = cause("guest write at kernel+0x80b8", "guest read", "lost-write")
+    text = page([result(**installer, causes=[stack])])
+    assert "| [Installer](#installer) | 1 |  | 1 |  |  |" in text
+    (row,) = (line for line in text.splitlines() if line.startswith("| Installer, arm64 |"))
+    assert "(../findings/linux-arm64-early-stack.md)" in row
+
+
 def test_a_finding_is_of_its_project_and_of_who_decides() -> None:
     def page_of(project: str, kind: str, decider: str) -> str | None:
         found = finding_of(project, Cause(kind, decider, "guest fetch"))
@@ -165,6 +174,8 @@ def test_a_finding_is_of_its_project_and_of_who_decides() -> None:
     assert page_of("Linux, arm64", "lost-write", "xen dc civac") != page_of(
         "Linux, arm64", "lost-write", "dom0 write"
     )
+    for writer in ("el1 write", "guest write"):  # watched, booted
+        assert page_of("Linux, arm64", "stale-fetch", writer) == "../reference/watch.md#linux"
     assert page_of("U-Boot", "stale-fetch", "dom0 write") is None
     assert page_of("other", "stale-fetch", "guest write") is None
 
