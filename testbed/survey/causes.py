@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-__all__ = ["Cause", "Finding", "cause_rows", "causes_of", "finding_of"]
+__all__ = ["Cause", "Finding", "cause_rows", "causes_of", "finding_of", "group_architecture"]
 
 
 class Finding(NamedTuple):
@@ -176,7 +176,7 @@ def cause_rows(cells: Iterable[Mapping[str, Any]]) -> list[Sequence[str]]:
     found: dict[tuple[str, str], list[tuple[Mapping[str, Any], str]]] = defaultdict(list)
     told = {}
     for cell in cells:
-        architecture = _architecture(cell["group"])
+        architecture = group_architecture(cell["group"])
         project = f"{cell['project']}, {architecture}"
         known_as = f"Linux, {architecture}" if cell["project"] in _LINUX else cell["project"]
         for cause in cell["found"]:
@@ -211,7 +211,7 @@ def _hosts(cells: Iterable[Mapping[str, Any]]) -> str:
     return "; ".join(f"{host} by {some}" if some else host for host, some in named)
 
 
-def _architecture(group: str) -> str:
+def group_architecture(group: str) -> str:
     """Return the architecture of a group of images, such as ``qemu-efi-arm, arm64`` of a package for all of them."""
     name, _, suite = group.partition(", ")
     return "armhf" if name == "qemu-efi-arm" else suite

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from coldline.survey.shown import places, shown_cells, version_changes
 from testbed.survey.causes import cause_rows, causes_of
+from testbed.survey.suites import dates_of, suite_of, suite_place, suite_rows
 
 __all__ = ["page"]
 
-_SUITES: Final = ("bookworm", "bookworm-backports", "trixie", "trixie-backports", "unstable")
 _STATES: Final = ("coherent", "hazard", "inconclusive", "error")
 _JUDGED: Final = ("coherent", "hazard")
 _WATCHED: Final = "two cores, watched"
@@ -107,19 +107,18 @@ def page(results: Iterable[Mapping[str, Any]]) -> str:
     rows = sorted(newest.values(), key=_order)
     cells = shown_cells(rows)
     for cell, row in zip(cells, rows, strict=True):
-        cell["suite"], cell["project"] = _suite(row), _project(cell["group"])
+        cell["suite"], cell["project"] = suite_of(row), _project(cell["group"])
         cell["poll"], cell["fault"] = row.get("poll"), row.get("fault")
         cell["found"] = causes_of(row)
         if row["words"][0] == "watch":
             cell["host"] = _WATCHED
-    dates = sorted({cell["date"] for cell in cells})
     projects = _grouped(cells, lambda cell: cell["project"])
     text = _HEAD.format(
         cells=len(cells),
         images=len({(cell["group"], cell["image"], cell["version"]) for cell in cells}),
-        dates=f"on {dates[0]}" if len(dates) == 1 else f"from {dates[0]} to {dates[-1]}" if dates else "",
+        dates=dates_of(cells),
     )
-    text += _summary(projects)
+    text += _markdown(suite_rows(cells)) + "\n" + _summary(projects)
     for project, mine in projects.items():
         note = f"{_NOTES[project]}\n\n" if project in _NOTES else ""
         text += f"\n## {project}\n\n{note}{_by_version(mine)}"
@@ -133,19 +132,15 @@ def page(results: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _order(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    suite, project = _suite(row), _project(row["group"])
+    suite, project = suite_of(row), _project(row["group"])
     names = [*_PROJECTS.values()]
     return (
         names.index(project) if project in names else len(names),
-        _SUITES.index(suite) if suite in _SUITES else len(_SUITES),
+        suite_place(suite),
         row["group"],
         row["image"],
         row["version"],
     )
-
-
-def _suite(row: Mapping[str, Any]) -> str:
-    return str(row["origin"].partition(" ")[0])
 
 
 def _project(group: str) -> str:

@@ -212,6 +212,27 @@ def test_projects_and_suites_have_their_order_and_an_error_is_a_verdict() -> Non
     assert "| U-Boot | 2 | 2.0 s | 2.0 s | 0 min | 1.5 s of 1 runs | 3 MiB |" in text
 
 
+def test_images_and_runs_of_each_suite() -> None:
+    text = page(
+        [
+            result(origin="unstable x", words=["boot", "1"], date="2026-01-01"),
+            result(origin="unstable x", words=["boot", "2"]),
+            result(origin="unstable x", words=["boot", "3"], group="linux, armhf"),
+            result(
+                origin="unstable x", words=["boot", "4"], group="qemu-efi-arm, arm64"
+            ),  # for all, of armhf
+            result(origin="later x", words=["boot", "5"]),
+            result(origin="bookworm-backports x", words=["boot", "6"], version="2"),
+        ]
+    )
+    assert (
+        "| Suite | Images for arm64 | Images for armhf | Runs | Run |\n| --- | --- | --- | --- | --- |\n"
+        "| bookworm-backports | 1 | 0 | 1 | on 2026-01-02 |\n"
+        "| unstable | 1 | 2 | 4 | from 2026-01-01 to 2026-01-02 |\n"
+        "| later | 1 | 0 | 1 | on 2026-01-02 |\n\n"
+    ) in text
+
+
 def test_of_the_same_run_the_last_result_counts() -> None:
     text = page([result(verdict="coherent", hazards_by_kind={}), result()])
     assert "1 runs of 1 images" in text
