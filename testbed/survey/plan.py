@@ -106,7 +106,11 @@ def _entries(image: Image, places: dict[str, str], qemu: Sequence[str]) -> Itera
         entry |= {"group": f"debian-installer, {image.architecture}"}
         yield from _on_every_host({**entry, "options": _of_kernel(words)}, image.architecture)
         if image.architecture == "arm64":
-            entry |= {"name": f"{image.name}, with its initrd", "options": [*words, *_INITRD_INSTRUCTIONS]}
+            entry |= {
+                "name": f"{image.name}, with its initrd",
+                "group": "debian-installer with its initrd, arm64",
+                "options": [*words, *_INITRD_INSTRUCTIONS],
+            }
             yield from _on_every_host(entry, image.architecture, (_COMPLETE,))
         return
     if not _KERNEL.match(name):

@@ -131,13 +131,15 @@ def test_an_installer_is_a_kernel_and_that_of_arm64_runs_once_more_until_it_read
     cells = read_plan(path)
     assert all(cell.files == ("./linux", "./initrd.gz") for cell in cells)
     assert {cell.words[:4] for cell in cells} == {("boot", "./linux", "--initrd", "./initrd.gz")}
-    assert {(cell.group, cell.version) for cell in cells} == {
-        (f"debian-installer, {architecture}", number)
-        for number in ("12", "13")
-        for architecture in ("arm64", "armhf")
+    groups = {
+        "debian-installer, arm64": "arm64 text",
+        "debian-installer with its initrd, arm64": "arm64 text, with its initrd",
+        "debian-installer, armhf": "armhf text",
     }
-    mine = [cell for cell in cells if (cell.group, cell.version) == ("debian-installer, arm64", "13")]
-    assert {cell.image for cell in mine} == {"arm64 text", "arm64 text, with its initrd"}
+    assert {(cell.group, cell.image, cell.version) for cell in cells} == {
+        (*each, number) for each in groups.items() for number in ("12", "13")
+    }
+    mine = [cell for cell in cells if cell.group.endswith("arm64") and cell.version == "13"]
     short, long = (
         {(cell.host, cell.strategy) for cell in mine if cell.image == name}
         for name in ("arm64 text", "arm64 text, with its initrd")
@@ -146,7 +148,6 @@ def test_an_installer_is_a_kernel_and_that_of_arm64_runs_once_more_until_it_read
     assert long < short
     assert {strategy for _, strategy in long} == {None, "hypercall"}
     assert {"none", "flush"} < {strategy for _, strategy in short}
-    assert {cell.image for cell in cells if cell.group == "debian-installer, armhf"} == {"armhf text"}
     assert {cell.words[4:8] for cell in mine if cell.image != "arm64 text"} == {
         ("--until", "400000000", "--max-instructions", "500000000")
     }
