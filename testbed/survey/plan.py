@@ -30,8 +30,8 @@ _KERNEL_INSTRUCTIONS: Final = "10000000"
 """Kernels have all caches on by then, and so have decompressors."""
 
 _INITRD_INSTRUCTIONS: Final = ("--until", "400000000", "--max-instructions", "500000000")
-"""Linux 6.12 for arm64 begins to unpack its initrd after 336 million; that for arm32 still unpacks itself after 1.5
-billion."""
+"""Linux 6.1 and 6.12 for arm64 have begun to unpack their initrd by then; 6.12 for arm32 still unpacks itself
+after 1.5 billion."""
 
 _COMPLETE: Final = "hypercall"
 _BARE: Final = tuple(name for name, model in HOST_MODELS.items() if model.load is not None)
