@@ -4,25 +4,36 @@
 The cells are boots of Debian's arm64 kernel that differ in their last instruction. Both surveys run in turn, each
 with new results; Dask's own start is part of both. Each worker has a core: one at once is confined to the first core,
 as a run uses a second one where it can. The machine's limit is the same cells in plain processes, one after another
-and two at once.
+and two at once. On a machine that has other work, the times by the clock say little; processor time still tells what
+two at once cost more than one.
 
 Usage: python benchmarks/survey.py [--cells N] [--runs N] [IMAGE]
 """
 
 import argparse
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 FIRST = 8_000_000
 """Instructions of the first cell; each other one has a thousand more."""
+
+
+class Took(NamedTuple):
+    """Seconds by the clock, and of processor time of all processes."""
+
+    clock: float
+    processor: float
 
 
 def plan_of(folder: Path, image: Path, cells: int) -> Path:
@@ -43,25 +54,38 @@ def coldline(jobs: int, *words: str) -> None:
     subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
 
 
-def surveyed(plan: Path, jobs: int) -> float:
-    """Return the seconds of a survey."""
+def processor_seconds() -> float:
+    """Return the processor time of all processes that were started and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def took(what: Callable[[], object]) -> Took:
+    """Return what a call took."""
+    start, used = time.perf_counter(), processor_seconds()
+    what()
+    return Took(time.perf_counter() - start, processor_seconds() - used)
+
+
+def surveyed(plan: Path, jobs: int) -> Took:
+    """Return what a survey took."""
     results = plan.with_suffix(".results")
     results.unlink(missing_ok=True)
-    start = time.perf_counter()
-    coldline(jobs, "survey", str(plan), "--results", str(results), "--jobs", str(jobs), "--quiet")
-    return time.perf_counter() - start
+    words = ("survey", str(plan), "--results", str(results), "--jobs", str(jobs), "--quiet")
+    return took(lambda: coldline(jobs, *words))
 
 
-def plain(image: Path, cells: int, jobs: int) -> float:
-    """Return the seconds of the same cells without a survey."""
-    start = time.perf_counter()
+def plain(image: Path, cells: int, jobs: int) -> Took:
+    """Return what the same cells took without a survey."""
 
     def boot(number: int) -> None:
         coldline(jobs, "boot", str(image), "--json", "--until", str(FIRST + 1000 * number))
 
-    with ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(boot, range(cells)))
-    return time.perf_counter() - start
+    def boots() -> None:
+        with ThreadPoolExecutor(jobs) as pool:
+            list(pool.map(boot, range(cells)))
+
+    return took(boots)
 
 
 def main() -> None:
@@ -76,19 +100,23 @@ def main() -> None:
 
         options.image = kernel("arm64")
     image = options.image.resolve()
-    took: dict[tuple[str, int], list[float]] = {}
+    measured: dict[tuple[str, int], list[Took]] = {}
     with tempfile.TemporaryDirectory() as folder:
         plan = plan_of(Path(folder), image, options.cells)
         surveyed(plan_of(Path(folder), image, 1), 1)
         plan_of(Path(folder), image, options.cells)
         for _ in range(options.runs):
             for jobs in (1, 2):
-                took.setdefault(("survey", jobs), []).append(surveyed(plan, jobs))
-                took.setdefault(("plain", jobs), []).append(plain(image, options.cells, jobs))
-    medians = {key: statistics.median(seconds) for key, seconds in took.items()}
+                measured.setdefault(("survey", jobs), []).append(surveyed(plan, jobs))
+                measured.setdefault(("plain", jobs), []).append(plain(image, options.cells, jobs))
     for name, what in (("survey", "coldline survey"), ("plain", "plain processes")):
-        one, two = medians[name, 1], medians[name, 2]
-        print(f"{what:16} one at once {one:6.1f} s, two at once {two:6.1f} s: {one / two:.2f} times as fast")
+        clock, processor = (
+            [statistics.median(each[of] for each in measured[name, jobs]) for jobs in (1, 2)] for of in (0, 1)
+        )
+        print(
+            f"{what:16} one at once {clock[0]:6.1f} s, two at once {clock[1]:6.1f} s: "
+            f"{clock[0] / clock[1]:.2f} times as fast; processor time {processor[0]:.1f} s and {processor[1]:.1f} s"
+        )
 
 
 if __name__ == "__main__":

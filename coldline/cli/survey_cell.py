@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The process of one cell: ends with its parent, runs the command, and tells its peak of memory.
+"""The process of one cell: ends with its parent, runs the command, and tells what it cost.
 
 python -m coldline.cli.survey_cell USAGE-FILE WORD…
 """
 
 import ctypes
+import json
 import os
 import resource
 import signal
@@ -27,8 +28,10 @@ def run_surveyed(words: list[str]) -> int:
     try:
         return run(words[1:])
     finally:
-        kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        Path(words[0]).write_text(str(kibibytes << 10))
+        own, children = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        seconds = sum(each.ru_utime + each.ru_stime for each in (own, children))
+        cost = {"processor_seconds": round(seconds, 2), "peak_bytes": own.ru_maxrss << 10}
+        Path(words[0]).write_text(json.dumps(cost))
 
 
 if __name__ == "__main__":

@@ -119,8 +119,8 @@ def _ran(cell: SurveyCell, folder: str, kept: Path) -> dict[str, Any]:
     result: dict[str, Any] = {"seconds": round(time.monotonic() - began, 2)}
     if late:
         return {**result, "error": f"not done after {cell.timeout} s"}
-    if (kept / "usage").is_file():
-        result["peak_bytes"] = int((kept / "usage").read_text() or 0)
+    with contextlib.suppress(OSError, ValueError):  # it was killed before it told
+        result |= json.loads((kept / "usage").read_bytes())
     return result | _told(kept, process.returncode)
 
 

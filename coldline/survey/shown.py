@@ -45,6 +45,7 @@ def _shown(number: int, result: Mapping[str, Any]) -> dict[str, Any]:
         "causes": [_cause(each) for each in result.get("causes", [])],
         "words": ["coldline", *result["words"]],
         "seconds": result.get("seconds", 0.0),
+        "processor_seconds": result.get("processor_seconds"),
         "peak": result.get("peak_bytes", 0) / (1 << 20),
         "date": result.get("date", ""),
     }

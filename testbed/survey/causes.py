@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-__all__ = ["Cause", "Finding", "cause_rows", "causes_of", "finding_of"]
+__all__ = ["Cause", "Finding", "cause_rows", "causes_of", "finding_of", "group_architecture"]
 
 
 class Finding(NamedTuple):
@@ -44,6 +44,9 @@ class Cause(NamedTuple):
     reader: str
 
 
+_LINUX: Final = ("Linux", "Installer")
+"""Projects whose images are Linux."""
+
 _PLACE: Final = re.compile(r"(?: at)? \S*(?:\+|\b)0x[0-9a-f]+")
 _CORE: Final = re.compile(r"^cpu\d+\.")
 
@@ -73,7 +76,7 @@ _RULES: Final[Sequence[tuple[str, str, str, Finding]]] = (
         "the boot ends",
         "invalidate the stack before its first use; a patch is built",
     )),
-    ("Linux, arm64", "stale-fetch", "el1 write", Finding(
+    ("Linux, arm64", "stale-fetch", "(?:el1|guest) write", Finding(
         "a function that is changed while it is used",
         "../reference/watch.md#linux",
         "none: the old instruction and the new one do the same here",
@@ -173,9 +176,11 @@ def cause_rows(cells: Iterable[Mapping[str, Any]]) -> list[Sequence[str]]:
     found: dict[tuple[str, str], list[tuple[Mapping[str, Any], str]]] = defaultdict(list)
     told = {}
     for cell in cells:
-        project = f"{cell['project']}, {_architecture(cell['group'])}"
+        architecture = group_architecture(cell["group"])
+        project = f"{cell['project']}, {architecture}"
+        known_as = f"Linux, {architecture}" if cell["project"] in _LINUX else cell["project"]
         for cause in cell["found"]:
-            known = finding_of(project if cell["project"] == "Linux" else cell["project"], cause)
+            known = finding_of(known_as, cause)
             what = (
                 f"[{known.what}]({known.page})"
                 if known
@@ -206,7 +211,7 @@ def _hosts(cells: Iterable[Mapping[str, Any]]) -> str:
     return "; ".join(f"{host} by {some}" if some else host for host, some in named)
 
 
-def _architecture(group: str) -> str:
+def group_architecture(group: str) -> str:
     """Return the architecture of a group of images, such as ``qemu-efi-arm, arm64`` of a package for all of them."""
     name, _, suite = group.partition(", ")
     return "armhf" if name == "qemu-efi-arm" else suite

@@ -18,9 +18,9 @@ from testbed.survey.downloads import packages_to_fetch
 from testbed.survey.images import ARCHITECTURES, Packages, images_of, packages_of
 from testbed.survey.page import page
 from testbed.survey.plan import plan
+from testbed.survey.suites import SUITES
 from testbed.watched.qemu import watchable_qemu
 
-SUITES = ("bookworm", "bookworm-backports", "trixie", "trixie-backports", "unstable")
 _INSTRUCTIONS = 60_000_000
 _REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference"
 

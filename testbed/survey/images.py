@@ -22,6 +22,7 @@ from coldline.support.units import MIB
 from testbed.packages import apt, cache, debian
 from testbed.packages.kernels import kernel_file, release_of
 from testbed.survey import op_tee, trusted_firmware
+from testbed.survey.installer import INSTALLER, kernel_and_initrd
 
 ARCHITECTURES = ("arm64", "armhf")
 
@@ -116,7 +117,7 @@ class Packages(NamedTuple):
     kernels : tuple of str
         Those of kernels, one for each flavour.
     others : tuple of str
-        Those of firmware and of Xen.
+        Those of firmware, of Xen and of the installer.
     """
 
     kernels: tuple[str, ...]
@@ -141,7 +142,8 @@ def packages_of(suite: str, architecture: str) -> Packages:
             kernels.append(debian.current_kernel(architecture, flavour, suite=suite).binary)
         except ColdlineError as error:
             apt.say(f"left out: {error}")
-    others = (name for name in names if re.fullmatch(f"{_FIRMWARE}|{_XEN}", name))
+    others = [name for name in names if re.fullmatch(f"{_FIRMWARE}|{_XEN}", name)]
+    others += [name for name in names if (found := INSTALLER.fullmatch(name)) and found[1] == architecture]
     return Packages(tuple(kernels), tuple(others))
 
 
@@ -186,15 +188,19 @@ def _images_in(
     elif package.startswith("xen-hypervisor-"):
         for file in sorted(path for path in tree.glob("boot/xen-*") if "." not in path.name[-7:]):
             yield file.name, (_in(tree, file), "--machine", "virt", "--el", "2")
+    elif INSTALLER.fullmatch(package):
+        if found := kernel_and_initrd(tree):
+            kernel, initrd = found
+            yield f"{kernel.parent.name} text", (_in(tree, kernel), "--initrd", _in(tree, initrd))
     elif package == "optee-os":
         for folder in sorted(tree.glob("usr/lib/optee/*")):
             try:
-                found = op_tee.words_of(folder)
+                of_board = op_tee.words_of(folder)
             except op_tee.HeaderError as error:
                 apt.say(f"left out: {error}")
                 continue
-            if found:
-                file, words = found
+            if of_board:
+                file, words = of_board
                 yield f"{folder.name} {file.name}", (_in(tree, file), *_DEVICES, *words)
     else:
         for file in sorted(tree.glob("usr/lib/arm-trusted-firmware/*/bl31.*")):

@@ -9,16 +9,17 @@ from typing import Any, Final
 
 from coldline.survey.shown import places, shown_cells, version_changes
 from testbed.survey.causes import cause_rows, causes_of
+from testbed.survey.suites import dates_of, suite_of, suite_place, suite_rows
 
 __all__ = ["page"]
 
-_SUITES: Final = ("bookworm", "bookworm-backports", "trixie", "trixie-backports", "unstable")
 _STATES: Final = ("coherent", "hazard", "inconclusive", "error")
 _JUDGED: Final = ("coherent", "hazard")
 _WATCHED: Final = "two cores, watched"
 
 _PROJECTS: Final = {
     "linux": "Linux",
+    "debian-installer": "Installer",
     "u-boot": "U-Boot",
     "qemu-efi": "EDK2",
     "arm-trusted-firmware": "Trusted Firmware-A",
@@ -52,6 +53,11 @@ in memory as a boot loader or a reset leaves it. A kernel runs for 10 million in
 on:
 
     coldline boot vmlinuz --until 10000000 --host HOST --strategy STRATEGY""",
+    "Installer": """\
+Debian's text installer for network boot is a kernel and an initrd. It runs as kernels do. That of arm64 runs once
+more, *with its initrd*, until it has begun to unpack that:
+
+    coldline boot linux --initrd initrd.gz --until 400000000 --max-instructions 500000000 --host HOST""",
     "U-Boot": """\
 A board's U-Boot is `u-boot.bin`, with `--load` and `--entry` as `uboot.elf` has them; its machine is a named one, or
 the device tree at the file's end (`--dtb-only`), with `--ram` of 512 MiB where that tree has none. With
@@ -82,7 +88,8 @@ that goes on in place, as U-Boot's does after an error. The console is the last 
 _COST_HEAD: Final = """
 ## What a run costs
 
-Seconds by the clock, on a machine of two processors that had other work, too. Memory is the peak of one run.
+Seconds by the clock, on a machine of two processors that had other work, too. Processor time is that of all threads
+and of QEMU; runs from before it was kept have none. Memory is the peak of one run.
 
 """
 
@@ -100,19 +107,18 @@ def page(results: Iterable[Mapping[str, Any]]) -> str:
     rows = sorted(newest.values(), key=_order)
     cells = shown_cells(rows)
     for cell, row in zip(cells, rows, strict=True):
-        cell["suite"], cell["project"] = _suite(row), _project(cell["group"])
+        cell["suite"], cell["project"] = suite_of(row), _project(cell["group"])
         cell["poll"], cell["fault"] = row.get("poll"), row.get("fault")
         cell["found"] = causes_of(row)
         if row["words"][0] == "watch":
             cell["host"] = _WATCHED
-    dates = sorted({cell["date"] for cell in cells})
     projects = _grouped(cells, lambda cell: cell["project"])
     text = _HEAD.format(
         cells=len(cells),
         images=len({(cell["group"], cell["image"], cell["version"]) for cell in cells}),
-        dates=f"on {dates[0]}" if len(dates) == 1 else f"from {dates[0]} to {dates[-1]}" if dates else "",
+        dates=dates_of(cells),
     )
-    text += _summary(projects)
+    text += _markdown(suite_rows(cells)) + "\n" + _summary(projects)
     for project, mine in projects.items():
         note = f"{_NOTES[project]}\n\n" if project in _NOTES else ""
         text += f"\n## {project}\n\n{note}{_by_version(mine)}"
@@ -126,19 +132,15 @@ def page(results: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _order(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    suite, project = _suite(row), _project(row["group"])
+    suite, project = suite_of(row), _project(row["group"])
     names = [*_PROJECTS.values()]
     return (
         names.index(project) if project in names else len(names),
-        _SUITES.index(suite) if suite in _SUITES else len(_SUITES),
+        suite_place(suite),
         row["group"],
         row["image"],
         row["version"],
     )
-
-
-def _suite(row: Mapping[str, Any]) -> str:
-    return str(row["origin"].partition(" ")[0])
 
 
 def _project(group: str) -> str:
@@ -235,9 +237,13 @@ def _end(cell: Mapping[str, Any]) -> str:
 
 
 def _costs(cells: Sequence[Mapping[str, Any]]) -> str:
-    lines: list[Sequence[str]] = [("Kind", "Runs", "Median", "Longest", "All", "Most memory")]
+    lines: list[Sequence[str]] = [
+        ("Kind", "Runs", "Median", "Longest", "All", "Median of processor time", "Most memory")
+    ]
     for kind, mine in _grouped(cells, _kind).items():
         seconds = [cell["seconds"] for cell in mine]
+        of_processor = [cell["processor_seconds"] for cell in mine if cell["processor_seconds"] is not None]
+        processor = f"{median(of_processor):.1f} s of {len(of_processor):,} runs" if of_processor else ""
         lines.append(
             (
                 kind,
@@ -245,6 +251,7 @@ def _costs(cells: Sequence[Mapping[str, Any]]) -> str:
                 f"{median(seconds):.1f} s",
                 f"{max(seconds):.1f} s",
                 f"{sum(seconds) / 60:.0f} min",
+                processor,
                 f"{max(cell['peak'] for cell in mine):.0f} MiB",
             )
         )

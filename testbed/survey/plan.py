@@ -4,7 +4,8 @@
 Kernels are run on every hypervisor's host model by every strategy that it has, and on every host model without one;
 firmware on the latter, but a board's U-Boot, which an earlier stage starts, only on those with a boot loader. arm64
 kernels are also watched on two cores, until they have no root file system. Xen for arm32 starts in Hyp mode, so it is
-only watched, until it has no dom0.
+only watched, until it has no dom0. Installers are run as kernels are. Those of arm64 are run on each host once more,
+until they have read some of their initrd; on hypervisors by the strategy whose maintenance is complete on each.
 """
 
 import json
@@ -18,6 +19,7 @@ from coldline.builder import STRATEGIES
 from coldline.hypervisor import HOST_MODELS
 from testbed.packages import debian
 from testbed.survey.images import Image
+from testbed.survey.installer import INSTALLER
 
 __all__ = ["plan"]
 
@@ -27,6 +29,11 @@ _ARM: Final = {"arm64": "arm64", "armhf": "arm32"}
 _KERNEL_INSTRUCTIONS: Final = "10000000"
 """Kernels have all caches on by then, and so have decompressors."""
 
+_INITRD_INSTRUCTIONS: Final = ("--until", "400000000", "--max-instructions", "500000000")
+"""Linux 6.1 and 6.12 for arm64 have begun to unpack their initrd by then; 6.12 for arm32 still unpacks itself
+after 1.5 billion."""
+
+_COMPLETE: Final = "hypercall"
 _BARE: Final = tuple(name for name, model in HOST_MODELS.items() if model.load is not None)
 _RESETS: Final = tuple(name for name in _BARE if HOST_MODELS[name].builder_agent == "reset")
 _LOADERS: Final = tuple(name for name in _BARE if name not in _RESETS)
@@ -95,28 +102,50 @@ def _entries(image: Image, places: dict[str, str], qemu: Sequence[str]) -> Itera
         if qemu:
             yield {**entry, "watch": [*qemu, *_XEN_MACHINE, "-kernel", words[0]]}
         return
+    if INSTALLER.fullmatch(name):
+        entry |= {"group": f"debian-installer, {image.architecture}"}
+        yield from _on_every_host({**entry, "options": _of_kernel(words)}, image.architecture)
+        if image.architecture == "arm64":
+            entry |= {
+                "name": f"{image.name}, with its initrd",
+                "group": "debian-installer with its initrd, arm64",
+                "options": [*words, *_INITRD_INSTRUCTIONS],
+            }
+            yield from _on_every_host(entry, image.architecture, (_COMPLETE,))
+        return
     if not _KERNEL.match(name):
         board = _LOADERS if name.startswith("u-boot-") else _BARE
         yield {**entry, "hosts": [*(_RESETS if "--bios" in words else board)]}
         return
-    architecture = _ARM[image.architecture]
     entry |= {
         "name": _flavour(image.name),
         "group": f"linux, {image.architecture}",
-        "options": [*words, "--until", _KERNEL_INSTRUCTIONS],
+        "options": _of_kernel(words),
     }
-    yield {**entry, "hosts": [*_BARE]}
-    for host in HOST_MODELS.values():
-        if architecture in host.architectures and host.name not in _BARE:
-            strategies = [
-                name
-                for name, strategy in STRATEGIES.items()
-                if architecture in strategy.architectures and strategy.mapping_type in host.mapping_types
-            ]
-            yield {**entry, "hosts": [host.name], "strategies": strategies}
+    yield from _on_every_host(entry, image.architecture)
     if qemu and image.architecture == "arm64":
         del entry["options"]
         yield {**entry, "watch": [*qemu, *_MACHINE, "-kernel", *words]}
+
+
+def _of_kernel(words: Sequence[str]) -> list[str]:
+    return [*words, "--until", _KERNEL_INSTRUCTIONS]
+
+
+def _on_every_host(
+    entry: dict[str, Any], architecture: str, strategies: Iterable[str] = STRATEGIES
+) -> Iterator[dict[str, Any]]:
+    """Yield an entry for the hosts without a hypervisor, and one for each other, with the strategies that fit."""
+    yield {**entry, "hosts": [*_BARE]}
+    for host in HOST_MODELS.values():
+        if _ARM[architecture] in host.architectures and host.name not in _BARE:
+            fitting = [
+                name
+                for name in strategies
+                if _ARM[architecture] in STRATEGIES[name].architectures
+                and STRATEGIES[name].mapping_type in host.mapping_types
+            ]
+            yield {**entry, "hosts": [host.name], "strategies": fitting}
 
 
 def _flavour(release: str) -> str:

@@ -116,6 +116,14 @@ def test_places_join_images_with_the_same_hosts() -> None:
     assert places(cells) == "a on xen by uncached, 2 cores; b, c on rfc by uncached; d on watch"
 
 
+def test_what_a_run_cost(tmp_path: Path) -> None:
+    cost = {"seconds": 3.0, "processor_seconds": 1.5, "peak_bytes": 2 << 20}
+    page = words_of(page_of(tmp_path, result(seconds=9.0), result(version="2", **cost)))
+    assert "9.0 s" in page
+    assert "9.0 s (" not in page
+    assert "3.0 s (1.5 s of processor time), at most 2 MiB" in page
+
+
 def test_a_failure_is_shown(tmp_path: Path) -> None:
     page = words_of(page_of(tmp_path, result(verdict=None, error="not done after 5 s")))
     assert "1 cell, 1 error" in page

@@ -60,7 +60,7 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
 
 def alike(results: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """The results by their digests, without what differs from run to run."""
-    varies = ("seconds", "peak_bytes", "date")
+    varies = ("seconds", "processor_seconds", "peak_bytes", "date")
     return {each["digest"]: {key: each[key] for key in each if key not in varies} for each in results}
 
 
@@ -73,7 +73,26 @@ def test_a_cell_has_a_verdict_and_what_it_cost(tmp_path: Path) -> None:
     assert (result["verdict"], result["host"], result["end"]) == ("inconclusive", "rfc", "off")
     assert result["console"] == ["hello"]
     assert result["seconds"] > 0
+    assert 0 < result["processor_seconds"] < os.cpu_count() * (result["seconds"] + 0.02)  # both are rounded
     assert result["peak_bytes"] > 1 << 20
+
+
+WITH_A_CHILD = """
+import resource, subprocess, sys
+import coldline.cli
+busy = "import time\\nwhile time.process_time() < 0.5: pass"
+coldline.cli.main = lambda words: subprocess.run([sys.executable, "-c", busy, *words]).returncode
+from coldline.cli.survey_cell import run_surveyed
+run_surveyed([sys.argv[1], "word"])
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(used.ru_utime + used.ru_stime)
+"""
+
+
+def test_processor_time_is_that_of_child_processes_too(tmp_path: Path) -> None:
+    line = [sys.executable, "-c", WITH_A_CHILD, str(tmp_path / "usage")]
+    own = float(subprocess.run(line, stdout=subprocess.PIPE, check=True, text=True).stdout)
+    assert json.loads((tmp_path / "usage").read_text())["processor_seconds"] > own + 0.4
 
 
 def test_a_cell_that_takes_too_long_is_a_result(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_strategies_with_the_same_verdicts_are_one_row() -> None:
     assert "| arm64 | rfc | none | 1 hazard: stale-read |" in text
     assert "| arm64 | rfc | flush, hypercall | 1 coherent |" in text
     assert "| arm64 | two cores, watched |  | 1 hazard: stale-read |" in text
-    assert "| Linux, arm64, booted | 3 | 2.0 s | 2.0 s | 0 min | 3 MiB |" in text
+    assert "| Linux, arm64, booted | 3 | 2.0 s | 2.0 s | 0 min |  | 3 MiB |" in text
     assert "| Linux, arm64, watched | 1 | 2.0 s" in text
 
 
@@ -154,6 +154,15 @@ def test_the_cause_of_all_versions_is_one_row_with_its_repair() -> None:
     assert "(../reference/watch.md#linux)" in rows[2]
 
 
+def test_an_installer_has_the_causes_of_linux() -> None:
+    installer = {"group": "debian-installer, arm64", "image": "arm64 text", "of_host": "warm-reset"}
+    stack = cause("guest write at kernel+0x80b8", "guest read", "lost-write")
+    text = page([result(**installer, causes=[stack])])
+    assert "| [Installer](#installer) | 1 |  | 1 |  |  |" in text
+    (row,) = (line for line in text.splitlines() if line.startswith("| Installer, arm64 |"))
+    assert "(../findings/linux-arm64-early-stack.md)" in row
+
+
 def test_a_finding_is_of_its_project_and_of_who_decides() -> None:
     def page_of(project: str, kind: str, decider: str) -> str | None:
         found = finding_of(project, Cause(kind, decider, "guest fetch"))
@@ -165,6 +174,8 @@ def test_a_finding_is_of_its_project_and_of_who_decides() -> None:
     assert page_of("Linux, arm64", "lost-write", "xen dc civac") != page_of(
         "Linux, arm64", "lost-write", "dom0 write"
     )
+    for writer in ("el1 write", "guest write"):  # watched, booted
+        assert page_of("Linux, arm64", "stale-fetch", writer) == "../reference/watch.md#linux"
     assert page_of("U-Boot", "stale-fetch", "dom0 write") is None
     assert page_of("other", "stale-fetch", "guest write") is None
 
@@ -185,6 +196,7 @@ def test_what_stops_without_a_verdict_is_told_once_for_all_versions() -> None:
 
 def test_projects_and_suites_have_their_order_and_an_error_is_a_verdict() -> None:
     late = result(
+        processor_seconds=1.5,
         words=["boot", "2"], origin="unstable u-boot-x_2_arm64.deb 01", version="2",
         error="not done after 3 s", verdict=None, console=[],
         pc=None, poll=None, hazards_by_kind={}, date="2026-01-03",
@@ -197,7 +209,28 @@ def test_projects_and_suites_have_their_order_and_an_error_is_a_verdict() -> Non
     assert "| u-boot-x (arm64) | board | 2 | not done after 3 s |  |" in text
     changed = "1 (bookworm): hazard, stale-read | 2 (unstable): error | board on bootloader |"
     assert f"| u-boot-x (arm64) | {changed}" in text
-    assert "| U-Boot | 2 | 2.0 s | 2.0 s | 0 min | 3 MiB |" in text
+    assert "| U-Boot | 2 | 2.0 s | 2.0 s | 0 min | 1.5 s of 1 runs | 3 MiB |" in text
+
+
+def test_images_and_runs_of_each_suite() -> None:
+    text = page(
+        [
+            result(origin="unstable x", words=["boot", "1"], date="2026-01-01"),
+            result(origin="unstable x", words=["boot", "2"]),
+            result(origin="unstable x", words=["boot", "3"], group="linux, armhf"),
+            result(
+                origin="unstable x", words=["boot", "4"], group="qemu-efi-arm, arm64"
+            ),  # for all, of armhf
+            result(origin="later x", words=["boot", "5"]),
+            result(origin="bookworm-backports x", words=["boot", "6"], version="2"),
+        ]
+    )
+    assert (
+        "| Suite | Images for arm64 | Images for armhf | Runs | Run |\n| --- | --- | --- | --- | --- |\n"
+        "| bookworm-backports | 1 | 0 | 1 | on 2026-01-02 |\n"
+        "| unstable | 1 | 2 | 4 | from 2026-01-01 to 2026-01-02 |\n"
+        "| later | 1 | 0 | 1 | on 2026-01-02 |\n\n"
+    ) in text
 
 
 def test_of_the_same_run_the_last_result_counts() -> None:

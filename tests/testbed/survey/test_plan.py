@@ -109,3 +109,45 @@ def test_xen_for_arm32_is_watched(tmp_path: Path) -> None:
     assert cell.words[:3] == ("watch", "--", "qemu")
     assert cell.words[-2:] == ("-kernel", "./xen")
     assert "image" not in plan([xen], tmp_path, tmp_path, (), timeout=7, instructions=9)
+
+
+def test_an_installer_is_a_kernel_and_that_of_arm64_runs_once_more_until_it_reads_its_initrd(
+    tmp_path: Path,
+) -> None:
+    def installer(suite: str, number: str, architecture: str) -> Image:
+        package = f"debian-installer-{number}-netboot-{architecture}_{number}_all"
+        return Image(suite, architecture, package, f"{architecture} text", words, tmp_path)
+
+    words = ("{tree}/linux", "--initrd", "{tree}/initrd.gz")
+    for name in ("qemu", "linux", "initrd.gz"):
+        (tmp_path / name).write_bytes(b"")
+    images = [
+        installer(suite, number, architecture)
+        for suite, number in (("bookworm", "12"), ("trixie", "13"))
+        for architecture in ("arm64", "armhf")
+    ]
+    path = tmp_path / "plan.toml"
+    path.write_text(plan(images, tmp_path, tmp_path, (str(tmp_path / "qemu"),), timeout=7, instructions=9))
+    cells = read_plan(path)
+    assert all(cell.files == ("./linux", "./initrd.gz") for cell in cells)
+    assert {cell.words[:4] for cell in cells} == {("boot", "./linux", "--initrd", "./initrd.gz")}
+    groups = {
+        "debian-installer, arm64": "arm64 text",
+        "debian-installer with its initrd, arm64": "arm64 text, with its initrd",
+        "debian-installer, armhf": "armhf text",
+    }
+    assert {(cell.group, cell.image, cell.version) for cell in cells} == {
+        (*each, number) for each in groups.items() for number in ("12", "13")
+    }
+    mine = [cell for cell in cells if cell.group.endswith("arm64") and cell.version == "13"]
+    short, long = (
+        {(cell.host, cell.strategy) for cell in mine if cell.image == name}
+        for name in ("arm64 text", "arm64 text, with its initrd")
+    )
+    assert {host for host, _ in short} == {host for host, _ in long}
+    assert long < short
+    assert {strategy for _, strategy in long} == {None, "hypercall"}
+    assert {"none", "flush"} < {strategy for _, strategy in short}
+    assert {cell.words[4:8] for cell in mine if cell.image != "arm64 text"} == {
+        ("--until", "400000000", "--max-instructions", "500000000")
+    }
