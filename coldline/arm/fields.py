@@ -51,7 +51,7 @@ class SctlrV7(Sctlr):
 
 
 class Tcr:
-    """TCR_EL1; TCR_EL2 without VHE, and TCR_EL3, share the fields of TTBR0 (Arm ARM DDI 0487, Translation
+    """TCR_EL1; TCR_EL2 without VHE, and TCR_EL3, share the fields of TTBR0 up to TG0 (Arm ARM DDI 0487, Translation
     Control Register).
     """
 
@@ -65,6 +65,15 @@ class Tcr:
     IRGN1 = Field(25, 24)
     ORGN1 = Field(27, 26)
     TG1 = Field(31, 30)
+    IPS = Field(34, 32)
+    DS = Field(59, 59)
+
+
+class TcrEl2:
+    """TCR_EL2 without VHE, TCR_EL3 and VTCR_EL2: the fields that are at other bits than in `Tcr`."""
+
+    PS = Field(18, 16)
+    DS = Field(32, 32)
 
 
 class Ttbcr:
@@ -100,6 +109,11 @@ class Descriptor:
     PXN = Field(53, 53)
     PXN_TABLE = Field(59, 59)
     ADDRESS = Field(47, 12)
+    LPA_ADDRESS = Field(15, 12)
+    """Bits 51:48 of an address, with pages of 64 KiB and addresses of 52 bits."""
+    LPA2_ADDRESS = Field(49, 12)
+    LPA2_TOP = Field(9, 8)
+    """Bits 51:50 of an address, with smaller pages and TCR's DS set."""
 
 
 class ShortDescriptor:

@@ -8,6 +8,7 @@ register descriptions of VTCR_EL2 and VTTBR_EL2.
 
 from typing import Final
 
+from coldline.arm import vmsa
 from coldline.arm.fields import Field
 
 
@@ -24,9 +25,12 @@ class Hcr:
 
 
 class Vtcr:
-    """VTCR_EL2 (Arm ARM DDI 0487, Virtualization Translation Control Register); the rest is as in `Tcr`."""
+    """VTCR_EL2 (Arm ARM DDI 0487, Virtualization Translation Control Register); the rest is as in `Tcr` and
+    `TcrEl2`.
+    """
 
     SL0: Final = Field(7, 6)
+    SL2: Final = Field(33, 33)
 
 
 class Vttbr:
@@ -52,11 +56,10 @@ class Entry:
     """Whether nothing may be executed there."""
     SHIFT: Final = Field(11, 6)
     """log2 of the bytes of the leaf."""
-    PAGE: Final = Field(47, 12)
+    PAGE: Final = Field(51, 12)
 
 
-_SL0 = Vtcr.SL0.lsb
-_BADDR = Vttbr.BADDR.mask
+_SL0, _SL2 = Vtcr.SL0.lsb, Vtcr.SL2.mask
 _MEM_ATTR, _XN = Stage2Descriptor.MEM_ATTR.lsb, Stage2Descriptor.XN.lsb
 _NO_CODE = 2
 _E_MEM_ATTR, _E_NEVER, _E_SHIFT, _E_PAGE = (
@@ -70,16 +73,18 @@ _E_SHIFT_ONES = Entry.SHIFT.mask >> Entry.SHIFT.lsb
 
 
 def first_level(vtcr: int, granule: int) -> int:
-    """The level of the first table, by VTCR_EL2.SL0 and a granule of 2^`granule` bytes."""
+    """The level of the first table, by VTCR_EL2.SL0 and SL2, and a granule of 2^`granule` bytes."""
     sl0 = vtcr >> _SL0 & 3
     if granule == 12:
+        if vtcr & _SL2:  # with addresses of 52 bits alone
+            return -1
         return 3 if sl0 == 3 else 2 - sl0
     return 3 - sl0
 
 
-def first_table(vttbr: int, entries_bits: int) -> int:
+def first_table(vttbr: int, entries_bits: int, form: int) -> int:
     """The physical address of the first table, or of those that are concatenated: 2^`entries_bits` descriptors."""
-    return vttbr & _BADDR & ~((1 << max(entries_bits + 3, 4)) - 1)
+    return vmsa.base_address(vttbr, max(entries_bits + 3, 4), form)
 
 
 def entry_of(descriptor: int, base: int, shift: int) -> int:

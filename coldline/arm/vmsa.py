@@ -6,7 +6,7 @@ Source: Arm ARM DDI 0487, 'Translation process', 'Translation table descriptor f
 region attributes', and the register descriptions of MAIR_ELx, TCR_ELx and TTBRn_ELx.
 """
 
-from coldline.arm.fields import Descriptor, Tcr
+from coldline.arm.fields import Descriptor, Tcr, TcrEl2
 from coldline.arm.memory_types import MemoryType
 
 DEVICE = int(MemoryType.DEVICE)
@@ -16,15 +16,27 @@ NORMAL_WB = int(MemoryType.NORMAL_WB)
 
 LAST_LEVEL = 3
 
+BITS_48, LPA, LPA2 = range(3)
+"""How descriptors and TTBRs hold addresses: of 48 bits; of 52 with pages of 64 KiB (FEAT_LPA), or with smaller ones
+(FEAT_LPA2)."""
+
 _VALID = Descriptor.VALID.mask
 _TABLE = Descriptor.TABLE.mask
 _ADDRESS = Descriptor.ADDRESS.mask
+_LPA_LSB, _LPA_ONES = Descriptor.LPA_ADDRESS.lsb, Descriptor.LPA_ADDRESS.get(Descriptor.LPA_ADDRESS.mask)
+_LPA2_ADDRESS, _LPA2_TOP = Descriptor.LPA2_ADDRESS.mask, Descriptor.LPA2_TOP.mask
+_LPA2_TOP_UP = 50 - Descriptor.LPA2_TOP.lsb
 _PXN_LSB = Descriptor.PXN.lsb
 _PXN_TABLE_LSB = Descriptor.PXN_TABLE.lsb
 _ATTR_LSB = Descriptor.ATTR_INDEX.lsb
 _EPD0 = Tcr.EPD0.mask
 _EPD1 = Tcr.EPD1.mask
 _UPPER_HALF = Tcr.T1SZ.lsb
+_IPS_LSB, _PS_LSB = Tcr.IPS.lsb, TcrEl2.PS.lsb
+_DS, _DS_EL2 = Tcr.DS.mask, TcrEl2.DS.mask
+_SIZE_52 = 0b110
+"""TCR's PS and IPS for addresses of 52 bits."""
+
 _ADDRESS_AND_BELOW = (1 << 48) - 1
 
 
@@ -88,10 +100,25 @@ def granule_bits(tcr: int, upper: bool) -> int:
     return 16 if tg0 == 1 else 14 if tg0 == 2 else 12
 
 
-def input_bits(tcr: int, upper: bool) -> int:
-    """The number of address bits that the tables translate: 64 - TxSZ, within the architecture's limits."""
+def address_form(tcr: int, granule: int, like_el1: bool) -> int:
+    """How descriptors and TTBRs hold addresses: `BITS_48`, `LPA` or `LPA2`, by TCR's DS, or its PS for 64 KiB.
+
+    `like_el1` is whether the register has these fields where TCR_EL1 has them, as TCR_EL2 with VHE.
+    """
+    if granule == 16:
+        return LPA if tcr >> (_IPS_LSB if like_el1 else _PS_LSB) & 7 == _SIZE_52 else BITS_48
+    return LPA2 if tcr & (_DS if like_el1 else _DS_EL2) else BITS_48
+
+
+def most_input_bits(granule: int, form: int) -> int:
+    """The most bits of input address that there can be: 52 with TCR's DS, and with pages of 64 KiB (FEAT_LVA)."""
+    return 52 if form == LPA2 or granule == 16 else 48
+
+
+def input_bits(tcr: int, upper: bool, most: int) -> int:
+    """The number of address bits that the tables translate: 64 - TxSZ, from 16 to `most`."""
     size = 64 - ((tcr >> _UPPER_HALF if upper else tcr) & 0x3F)
-    return min(max(size, 16), 48)
+    return min(max(size, 16), most)
 
 
 def in_range(address: int, bits: int, upper: bool) -> bool:
@@ -106,7 +133,7 @@ def walks_disabled(tcr: int, upper: bool) -> bool:
 
 
 def start_level(bits: int, granule: int) -> int:
-    """The level of the first table, 0 to 3, for `bits` of input address and a granule of 2^`granule` bytes."""
+    """The level of the first table, -1 to 3, for `bits` of input address and a granule of 2^`granule` bytes."""
     return min(LAST_LEVEL + 1 - (bits - 4) // (granule - 3), LAST_LEVEL)
 
 
@@ -115,11 +142,20 @@ def level_shift(level: int, granule: int) -> int:
     return granule + (LAST_LEVEL - level) * (granule - 3)
 
 
-def table_base(ttbr: int, bits: int, granule: int) -> int:
+def base_address(ttbr: int, size_bits: int, form: int) -> int:
+    """The physical address that a TTBR or VTTBR holds, of tables of 2^`size_bits` bytes.
+
+    With 52 bits, bits 51:48 are in bits 5:2, and tables of less than 64 bytes are aligned as if they had these.
+    """
+    if form == BITS_48:
+        return ttbr & _ADDRESS_AND_BELOW & ~((1 << size_bits) - 1)
+    return (ttbr >> 2 & 15) << 48 | ttbr & _ADDRESS_AND_BELOW & ~((1 << max(size_bits, 6)) - 1)
+
+
+def table_base(ttbr: int, bits: int, granule: int, form: int) -> int:
     """The physical address of the first table: TTBRx_ELx.BADDR, aligned to that table's size."""
     entries = bits - level_shift(start_level(bits, granule), granule)
-    align = max(entries + 3, 5)
-    return ttbr & _ADDRESS_AND_BELOW & ~((1 << align) - 1)
+    return base_address(ttbr, max(entries + 3, 5), form)
 
 
 def is_valid(descriptor: int) -> bool:
@@ -132,22 +168,34 @@ def is_table(descriptor: int, level: int) -> bool:
     return level < LAST_LEVEL and bool(descriptor & _TABLE)
 
 
-def is_leaf(descriptor: int, level: int, granule: int) -> bool:
-    """Whether a valid descriptor maps a block or a page; a reserved encoding maps nothing."""
+def is_leaf(descriptor: int, level: int, granule: int, form: int) -> bool:
+    """Whether a valid descriptor maps a block or a page; a reserved encoding maps nothing.
+
+    With addresses of 52 bits, blocks may be one level higher up.
+    """
     if level == LAST_LEVEL:
         return bool(descriptor & _TABLE)
-    smallest_block = 1 if granule == 12 else 2
-    return not descriptor & _TABLE and level >= smallest_block
+    largest_block = 1 if granule == 12 else 2
+    return not descriptor & _TABLE and level >= (largest_block if form == BITS_48 else largest_block - 1)
 
 
-def next_table(descriptor: int, granule: int) -> int:
+def _address(descriptor: int, size_bits: int, form: int) -> int:
+    """The address that a descriptor holds, of a table or memory of 2^`size_bits` bytes."""
+    below = (1 << size_bits) - 1
+    if form == LPA2:
+        return (descriptor & _LPA2_TOP) << _LPA2_TOP_UP | descriptor & _LPA2_ADDRESS & ~below
+    top = (descriptor >> _LPA_LSB & _LPA_ONES) << 48 if form == LPA else 0
+    return top | descriptor & _ADDRESS & ~below
+
+
+def next_table(descriptor: int, granule: int, form: int) -> int:
     """The physical address of the table that a table descriptor points to."""
-    return descriptor & _ADDRESS & ~((1 << granule) - 1)
+    return _address(descriptor, granule, form)
 
 
-def output_base(descriptor: int, level: int, granule: int) -> int:
+def output_base(descriptor: int, level: int, granule: int, form: int) -> int:
     """The physical address of the first byte that a leaf maps."""
-    return descriptor & _ADDRESS & ~((1 << level_shift(level, granule)) - 1)
+    return _address(descriptor, level_shift(level, granule), form)
 
 
 def attribute_index(descriptor: int) -> int:

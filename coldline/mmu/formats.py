@@ -49,7 +49,7 @@ def half(s: Any, address: int) -> int:
         which = lpae.half(tcr, address)
         return NEITHER if which >= 0 and vmsa.walks_disabled(tcr, which == 1) else which
     upper = s.el == 1 and (address >> 55) & 1 != 0
-    if not vmsa.in_range(address, vmsa.input_bits(tcr, upper), upper):
+    if not vmsa.in_range(address, input_bits(s, upper), upper):
         return NEITHER
     return NEITHER if s.el == 1 and vmsa.walks_disabled(tcr, upper) else int64(upper)
 
@@ -74,12 +74,24 @@ def granule(s: Any, upper: bool) -> int:
 
 
 @compiled
+def address_form(s: Any, granule: int) -> int:
+    """How descriptors and TTBRs hold addresses: see `vmsa.address_form`. AArch32 has 40 bits of them at the most."""
+    if s.format == uint64(SHORT) or s.format == uint64(LPAE):
+        return vmsa.BITS_48
+    like_el1 = s.format != uint64(STAGE2) and s.el == 1
+    return vmsa.address_form(int64(s.tcr[s.el]), granule, like_el1)
+
+
+@compiled
 def input_bits(s: Any, upper: bool) -> int:
     """The number of address bits that the tables translate."""
     tcr = int64(s.tcr[s.el])
     if s.format == uint64(SHORT):
         return short.input_bits(tcr, upper)
-    return lpae.input_bits(tcr, upper) if s.format == uint64(LPAE) else vmsa.input_bits(tcr, upper)
+    if s.format == uint64(LPAE):
+        return lpae.input_bits(tcr, upper)
+    pages = granule(s, upper)
+    return vmsa.input_bits(tcr, upper, vmsa.most_input_bits(pages, address_form(s, pages)))
 
 
 @compiled
@@ -143,8 +155,11 @@ def table_base(s: Any, upper: bool, bits: int, granule: int) -> int:
     """The physical address of the first table."""
     ttbr = int64(s.ttbr1[s.el] if upper else s.ttbr0[s.el])
     if s.format == uint64(STAGE2):
-        return stage2_tables.first_table(ttbr, bits - level_shift(s, start_level(s, bits, granule), granule))
-    return short.table_base(ttbr, bits) if s.format == uint64(SHORT) else vmsa.table_base(ttbr, bits, granule)
+        entries_bits = bits - level_shift(s, start_level(s, bits, granule), granule)
+        return stage2_tables.first_table(ttbr, entries_bits, address_form(s, granule))
+    if s.format == uint64(SHORT):
+        return short.table_base(ttbr, bits)
+    return vmsa.table_base(ttbr, bits, granule, address_form(s, granule))
 
 
 @compiled
@@ -172,7 +187,7 @@ def is_leaf(s: Any, descriptor: int, level: int, granule: int) -> bool:
     """Whether a valid descriptor that points to no table maps memory."""
     if s.format == uint64(SHORT):
         return short.is_leaf(descriptor, level)
-    return vmsa.is_leaf(descriptor, level, granule)
+    return vmsa.is_leaf(descriptor, level, granule, address_form(s, granule))
 
 
 @compiled
@@ -180,7 +195,7 @@ def next_table(s: Any, descriptor: int, granule: int) -> int:
     """The physical address of the table that a descriptor points to."""
     if s.format == uint64(SHORT):
         return short.next_table(descriptor)
-    return vmsa.next_table(descriptor, granule)
+    return vmsa.next_table(descriptor, granule, address_form(s, granule))
 
 
 @compiled
@@ -188,7 +203,7 @@ def output_base(s: Any, descriptor: int, level: int, granule: int, address: int)
     """The physical address of the first byte that a leaf maps; it is the descriptor of virtual `address`."""
     if s.format == uint64(SHORT):
         return short.output_base(descriptor, level, address)
-    return vmsa.output_base(descriptor, level, granule)
+    return vmsa.output_base(descriptor, level, granule, address_form(s, granule))
 
 
 @compiled

@@ -59,6 +59,14 @@ def locate(s: Any, address: int) -> int:
 
 
 @compiled
+def _untagged(physical: int) -> int:
+    """A physical address without a tag; one with more bits than there are below it becomes one of the last page."""
+    if physical > ADDRESS_MASK:
+        return ADDRESS_MASK & ~PAGE_MASK | physical & PAGE_MASK
+    return physical
+
+
+@compiled
 def _slot(s: Any, page: Any) -> Any:
     """The address of the row for a virtual page in the table of remembered translations."""
     hashed = (page * _GOLDEN) >> _HASH_SHIFT
@@ -135,7 +143,7 @@ def _through(s: Any, address: int, memory_type: int, announced: bool) -> int:
         return -1
     physical = stage2_tables.page_of_entry(entry) | (address & PAGE_MASK)
     if memory_type < 0 or page_index(s, physical) < 0:
-        return physical & ADDRESS_MASK
+        return _untagged(physical)
     return physical & ADDRESS_MASK | (1 + combined(record_like(s, s.below), entry, memory_type)) << TAG_SHIFT
 
 
@@ -183,7 +191,7 @@ def _walk(s: Any, address: int, announced: bool) -> int:
         if s.below:
             return _through(s, physical, formats.leaf_type(s, descriptor, level), announced)
         if page_index(s, physical) < 0:
-            return physical & ADDRESS_MASK
+            return _untagged(physical)
         return physical & ADDRESS_MASK | (1 + formats.leaf_type(s, descriptor, level)) << TAG_SHIFT
 
 

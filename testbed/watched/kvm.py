@@ -17,7 +17,7 @@ STRATEGIES: Final = ("hypercall", "flush", "none")
 """What can build a guest: a VMM's memory is always write-back, and KVM's own maintenance is always done."""
 
 CORES: Final = {"kvm-arm64": "cortex-a57", "kvm-s2fwb": "max,lpa2=off"}
-"""QEMU's core for each host model: without FEAT_S2FWB, and with it. FEAT_LPA2 is not followed."""
+"""QEMU's core for each host model: without FEAT_S2FWB, and with it; without FEAT_LPA2, as it was watched."""
 
 GUEST: Final = "guest"
 """KVM numbers its guests' VMIDs from 1: the first one is ``guest1``."""

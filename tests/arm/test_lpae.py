@@ -29,9 +29,9 @@ def test_the_first_table(upper: bool, size: int, bits: int, level: int, lowest: 
     assert vmsa.start_level(bits, lpae.GRANULE) == level
     # bit 4 is not of an address either: two entries, of 16 bytes, are on a 32-byte boundary in Armv8
     every_bit = (1 << 40) - 1
-    assert vmsa.table_base(every_bit | 0x55 << 48, bits, lpae.GRANULE) == every_bit >> max(lowest, 5) << max(
+    assert vmsa.table_base(every_bit | 0x55 << 48, bits, lpae.GRANULE, vmsa.BITS_48) == every_bit >> max(
         lowest, 5
-    )
+    ) << max(lowest, 5)
 
 
 # T0SZ, T1SZ, TTBR0's addresses, TTBR1's: "Selecting between TTBR0 and TTBR1, Long-descriptor" (B3.6.4)
@@ -103,4 +103,4 @@ def test_what_descriptors_cover() -> None:
     covered = [1 << vmsa.level_shift(level, lpae.GRANULE) for level in (1, 2, 3)]
     assert covered == [GIB, 2 * MIB, 4096]
     # 40 bits of address: a block at level 1, and all its lower bits
-    assert vmsa.output_base(0xFF_C000_0000 | 0x3FFF_FFFD, 1, lpae.GRANULE) == 0xFF_C000_0000
+    assert vmsa.output_base(0xFF_C000_0000 | 0x3FFF_FFFD, 1, lpae.GRANULE, vmsa.BITS_48) == 0xFF_C000_0000

@@ -103,13 +103,13 @@ def test_tg1(tg1: int, granule: str) -> None:
 
 @pytest.mark.parametrize("size", range(16, 49))
 def test_txsz_is_what_is_not_translated(size: int) -> None:
-    assert vmsa.input_bits(size | 0x3F << 16, upper=False) == 64 - size
-    assert vmsa.input_bits(size << 16 | 0x3F, upper=True) == 64 - size
+    assert vmsa.input_bits(size | 0x3F << 16, upper=False, most=48) == 64 - size
+    assert vmsa.input_bits(size << 16 | 0x3F, upper=True, most=48) == 64 - size
 
 
 @pytest.mark.parametrize("size", range(16))
 def test_more_bits_than_there_are_without_large_addresses(size: int) -> None:
-    assert vmsa.input_bits(size, upper=False) == 48
+    assert vmsa.input_bits(size, upper=False, most=48) == 48
 
 
 # -- "Translation using the 4KB granule", 16KB, 64KB: start levels and table bases ---------------------------
@@ -146,7 +146,7 @@ def test_table_base(granule: str, level: int, size: int, x: int) -> None:
     lowest = max(x, 5)
     asid = 0xABCD << 48
     everything = (1 << 48) - 1
-    base = vmsa.table_base(asid | everything, 64 - size, GRANULES[granule])
+    base = vmsa.table_base(asid | everything, 64 - size, GRANULES[granule], vmsa.BITS_48)
     assert base == everything >> lowest << lowest
 
 
@@ -178,10 +178,10 @@ def test_what_a_descriptor_covers(granule: str, level: int) -> None:
 def test_what_a_descriptor_is(granule: str, level: int) -> None:
     bits = GRANULES[granule]
     leaf = 0b11 if level == 3 else 0b01
-    assert vmsa.is_leaf(leaf, level, bits) == (level == 3 or (granule, level) in BLOCKS)
+    assert vmsa.is_leaf(leaf, level, bits, vmsa.BITS_48) == (level == 3 or (granule, level) in BLOCKS)
     assert not vmsa.is_table(leaf, level)
     assert vmsa.is_table(0b11, level) == (level < 3)
-    assert not vmsa.is_leaf(0b01 if level == 3 else 0b11, level, bits)
+    assert not vmsa.is_leaf(0b01 if level == 3 else 0b11, level, bits, vmsa.BITS_48)
 
 
 @pytest.mark.parametrize(("descriptor", "valid"), [(0b00, False), (0b10, False), (0b01, True), (0b11, True)])
@@ -197,9 +197,9 @@ ATTRIBUTE_BITS = 0xFFFF_0000_0000_0FFF
 def test_the_table_that_a_descriptor_points_to(granule: str) -> None:
     size = 1 << GRANULES[granule]
     address = 0x8765_4321_0000 // size * size
-    assert vmsa.next_table(address | ATTRIBUTE_BITS, GRANULES[granule]) == address
+    assert vmsa.next_table(address | ATTRIBUTE_BITS, GRANULES[granule], vmsa.BITS_48) == address
     top = (1 << 48) - size
-    assert vmsa.next_table(top | ATTRIBUTE_BITS | (size - 1), GRANULES[granule]) == top
+    assert vmsa.next_table(top | ATTRIBUTE_BITS | (size - 1), GRANULES[granule], vmsa.BITS_48) == top
 
 
 @pytest.mark.parametrize(("granule", "level"), sorted(BLOCKS | {(granule, 3) for granule in GRANULES}))
@@ -208,7 +208,7 @@ def test_the_memory_that_a_leaf_maps(granule: str, level: int) -> None:
     for address in (size, 0x8765_4321_0000 // size * size, (1 << 48) - size):
         # between the attributes and the address, bits of a block are RES0 or nT: not address
         descriptor = address | 0xFFFF_0000_0000_0000 | (size - 1)
-        assert vmsa.output_base(descriptor, level, GRANULES[granule]) == address
+        assert vmsa.output_base(descriptor, level, GRANULES[granule], vmsa.BITS_48) == address
 
 
 @given(st.integers(0, (1 << 64) - 1), st.integers(0, 7))

@@ -15,7 +15,7 @@ TWINS = [
         {
             "executable", "half", "input_bits", "is_leaf", "is_table", "is_valid", "leaf_never", "leaf_type",
             "level_shift", "lowest_address", "next_table", "output_base", "start_level", "table_base", "table_never",
-            "walk_type", "walk_types", "walks_disabled", "LAST_LEVEL", "NEITHER",
+            "address_form", "walk_type", "walk_types", "walks_disabled", "LAST_LEVEL", "NEITHER",
         },
         ("coldline.arm.short", "coldline.arm.lpae", "coldline.arm.vmsa", "coldline.mmu.formats*"),
     ),

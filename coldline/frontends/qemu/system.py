@@ -7,6 +7,7 @@
 from typing import Any
 
 from coldline.arm.maintenance import TLBI_CRN
+from coldline.arm.vmsa import LPA2
 from coldline.events.event import ZVA_BLOCK
 from coldline.events.op import Op
 from coldline.frontends.qemu import records
@@ -16,6 +17,7 @@ from coldline.frontends.qemu.state import CP15, HOST, STAGE2_LEVEL
 from coldline.frontends.qemu.table_stores import follow_store_in_page, gather_users
 from coldline.frontends.qemu.views import gather_from, is_wanted, leave_view, view_of
 from coldline.jit.intrinsics import compiled, int64, load8, load64, uint64
+from coldline.mmu.formats import address_form
 from coldline.mmu.memory import PAGE_SHIFT, page_index
 from coldline.mmu.stage2_maps import stage2_invalidated
 from coldline.mmu.stores import settle_half, tlb_invalidated
@@ -47,7 +49,9 @@ _BY_RANGE = 2
 _ALLE1, _VMALLS12E1 = 4, 6
 """op2 of those of all guests, and of the present guest's stages 1 and 2."""
 
-_PAGES, _RANGE_BASE = (1 << 36) - 1, (1 << 37) - 1
+_PAGES, _RANGE_BASE = (1 << 40) - 1, (1 << 37) - 1
+_LPA2_RANGE_SHIFT = 16
+"""log2 of the unit of a range's base where TCR's DS is set, whatever the granule is."""
 
 
 @compiled
@@ -161,6 +165,19 @@ def _size_of(operand: int) -> int:
 
 
 @compiled
+def _range_of(each: Any, operand: int, of_stage2: bool) -> tuple[int, int]:
+    """The first and the last address that the operand of a TLBI by range names, for a view.
+
+    BaseADDR has 37 bits; the bits of a virtual address above them are those of its highest one.
+    """
+    shift = _granule_of(operand)
+    if address_form(each, shift) == LPA2:
+        shift = _LPA2_RANGE_SHIFT
+    first = (operand & _RANGE_BASE) << shift if of_stage2 else (operand << 27) >> 27 << shift
+    return first, first + _size_of(operand) - 1
+
+
+@compiled
 def _invalidate(m: Any, s: Any, vcpu: int, key: int, operand: int) -> None:
     """Follow a TLBI: `key` has op1, CRn, CRm and op2 (Arm ARM DDI 0487 C5.5)."""
     op1, crm, op2 = key >> 11 & 7, key >> 3 & 0xF, key & 7
@@ -181,21 +198,17 @@ def _invalidate(m: Any, s: Any, vcpu: int, key: int, operand: int) -> None:
         if not all_guests and not of_stage2:
             level = 2
         guest = uint64(0)
-    if by_range:
-        shift = _granule_of(operand)
-        by_address = by_address and shift != 0
-        # BaseADDR has 37 bits; the bits of a virtual address above them are those of its highest one.
-        first = (operand & _RANGE_BASE) << shift if of_stage2 else (operand << 27) >> 27 << shift
-        last = first + _size_of(operand) - 1
-    else:
-        # The operand has VA[55:12]; the bits above are those of bit 55. An intermediate address has 36 bits.
-        first = (operand & _PAGES) << PAGE_SHIFT if of_stage2 else (operand << 20) >> 20 << PAGE_SHIFT
-        last = first
+    by_address = by_address and (not by_range or _granule_of(operand) != 0)
+    # The operand has VA[55:12]; the bits above are those of bit 55. An intermediate address has 40 bits there.
+    first = (operand & _PAGES) << PAGE_SHIFT if of_stage2 else (operand << 20) >> 20 << PAGE_SHIFT
+    last = first
     for index in range(m.view_count):
         at = load64(m.all_views + uint64(8 * index))
         each = view_of(at)
         if level == 1 and not all_guests and each.guest != guest and each.guest != selected:
             continue
+        if by_range and by_address:
+            first, last = _range_of(each, operand, of_stage2)
         if of_stage2 and each.level == uint64(STAGE2_LEVEL):
             _invalidate_stage2(m, each, not by_address, first, last)
         elif of_stage1 and each.level == uint64(level) and (not local or each.vcpu == uint64(vcpu)):
