@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from coldline import verdict
 from coldline.cli.injecting import inject, injected_of, missing_cause
 from coldline.cli.inputs.added_operations import added_operations, additions_of, not_added
-from coldline.cli.inputs.guest_symbols import find_in_memory, symbols_of
+from coldline.cli.inputs.guest_symbols import code_segments, find_in_memory, symbols_of
 from coldline.cli.inputs.hosts import host_of, is_bare, strategy_of
 from coldline.cli.inputs.trials import TrialRun, plan_guest, programs_of, trial_of
 from coldline.cli.outputs import Outputs
@@ -66,9 +66,12 @@ def run_boot(options: argparse.Namespace) -> int:
             most = max(most, FORMATS[DEFAULT].hazards if options.hazards is None else options.hazards)
         with Progress(not options.quiet) as progress:
             kept = _kept_events(options)
-            memory = MemoryAtEnd() if symbols is not None and symbols.is_of_a_program else None
+            searched = symbols is not None and symbols.is_of_a_program
+            memory = MemoryAtEnd(
+                [(each.address, each.data[:]) for each in code_segments(plan)], whole=searched
+            )
             judgement, outcome, checker = _judge(trial, options, outputs, most, progress, kept, memory)
-            if memory is not None:
+            if searched:
                 find_in_memory(symbols, options.symbols, memory)
             repairs, repaired = (
                 repair_run(trial, judgement, progress, checker, kept)
@@ -77,7 +80,7 @@ def run_boot(options: argparse.Namespace) -> int:
             )
             shown = {} if judgement.interrupted else inject(injected, trial, judgement, progress)
         added = added_operations(options, trial.additions, outcome)
-        run = _run_of(trial, outcome, added, time.perf_counter() - started)
+        run = _run_of(trial, outcome, added, memory, time.perf_counter() - started)
         report = Report(subject=kernel.path, judgement=judgement, guest=guest, run=run, symbols=symbols)
         triage = reviewing.triage(report)
         report = Report(
@@ -119,7 +122,7 @@ def _judge(
     most: int,
     progress: Progress,
     kept: "KeptEvents | None",
-    memory: MemoryAtEnd | None,
+    memory: MemoryAtEnd,
 ) -> tuple[Judgement, Outcome, "Checker"]:
     """Run and check the guest; run it again if hazards need their stories."""
     from coldline.checker.final_read import Region
@@ -167,7 +170,9 @@ def _judge(
     return judgement, first.outcome, checker
 
 
-def _run_of(trial: Trial, outcome: Outcome, added: tuple[AddedOperations, ...], seconds: float) -> Run:
+def _run_of(
+    trial: Trial, outcome: Outcome, added: tuple[AddedOperations, ...], memory: MemoryAtEnd, seconds: float
+) -> Run:
     return Run(
         end=outcome.end.value if outcome.end is not None else None,
         psci=outcome.psci_call,
@@ -185,4 +190,5 @@ def _run_of(trial: Trial, outcome: Outcome, added: tuple[AddedOperations, ...], 
         console=outcome.console.decode("utf-8", "replace"),
         seconds=seconds,
         added=added,
+        overwritten=tuple(memory.overwritten),
     )

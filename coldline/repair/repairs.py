@@ -159,13 +159,20 @@ class _Finder:
         return Place(each.number, each.where)
 
     def failures(self, search: Search, right: list[Put]) -> list[Failure]:
-        """For each kind of operation where it fails: the last place, or the last one before it helps."""
+        """For each kind of operation where it fails: the last place, or the last one before it helps.
+
+        By the agent that reads, if it may do it there: by another core's it fails for want of that core's DSB alone.
+        """
+        reader = self._target.entries[0].event.agent
         first: dict[Op, int] = {}
         for index, operation in right:
             first.setdefault(operation.op, index)
         last: dict[Op, Put] = {}
         for index, operation in search.tried():
-            if index < first.get(operation.op, index + 1) and last.get(operation.op, (0,))[0] != index:
+            known = last.get(operation.op)
+            if index < first.get(operation.op, index + 1) and (
+                known is None or known[0] != index or operation.agent == reader
+            ):
                 last[operation.op] = (index, operation)
         found = []
         for op in sorted(last, key=_STRENGTH.__getitem__):

@@ -18,7 +18,8 @@ def place_in(segments: Sequence[Segment], address: int) -> str:
 def instruction(architecture: str, segments: Sequence[Segment], code: Code) -> str:
     """The instruction at `code` as the builder wrote it; empty where it wrote nothing there.
 
-    If the guest has changed its own code, this is the old instruction, not the one that ran.
+    If the guest has patched its own code, this is the old instruction, not the one that ran. Of code that something
+    else was put in the place of, it must not be asked: see `Run.overwritten`.
     """
     for segment in segments:
         offset = code.physical - segment.address

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Writes hazards for people: each with its place, and its story as a table."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from coldline.report.cause_words import harm_words
 from coldline.report.causes import group
@@ -13,7 +13,7 @@ from coldline.report.phrases import place_words, segment_words
 from coldline.report.repair_words import repair_words
 
 if TYPE_CHECKING:
-    from coldline.explain.explained import ExplainedHazard
+    from coldline.explain.explained import ExplainedHazard, Unread
     from coldline.report.causes import Cause
     from coldline.verdict import Judgement
 
@@ -64,10 +64,28 @@ def write_hazards(lines: LineWriter, report: Report, most: int | None = None) ->
 def write_unread(lines: LineWriter, report: Report, judgement: "Judgement", most: int | None = None) -> None:
     """Write the first `most` ranges that the final read found, and how many more there are.
 
-    They have their stories if no hazard above has one, which would mostly be the same.
+    They have their stories if no hazard above has one, which would mostly be the same. Many ranges of a segment that
+    are hazards only where they are read are one line.
     """
     shown = judgement.unread[:most]
-    for found, hazard in shown:
+    alike: dict[tuple[str, ...], list[Unread]] = {}
+    for each in shown:
+        alike.setdefault((each.found.region.name, each.found.content.value, *each.found.kinds), []).append(
+            each
+        )
+    together = {
+        id(same[0]): same
+        for (_, content, *_), same in alike.items()
+        if judgement.hazards and content in _MANY and len(same) >= _MANY_RANGES
+    }
+    left_out = {id(each) for same in together.values() for each in same[1:]}
+    for each in shown:
+        if id(each) in left_out:
+            continue
+        if id(each) in together:
+            _write_many(lines, together[id(each)])
+            continue
+        found, hazard = each
         what, style = _CONTENTS[found.content.value]
         where = f"{found.address:#x} to {found.address + found.size - 1:#x} ({segment_words(found)})"
         count = "1 line" if found.lines == 1 else f"{found.lines:,} lines"
@@ -81,6 +99,19 @@ def write_unread(lines: LineWriter, report: Report, judgement: "Judgement", most
         lines.say(f"and {left:,} more of the final read")
     if judgement.unread:
         lines.say()
+
+
+def _write_many(lines: LineWriter, same: "list[Unread]") -> None:
+    """Write many ranges of a segment as one line."""
+    found = same[0].found
+    first = min(each.found.address for each in same)
+    last = max(each.found.address + each.found.size for each in same) - 1
+    count = sum(each.found.lines for each in same)
+    where = f"{len(same):,} ranges in {first:#x} to {last:#x} ({found.region.name})"
+    lines.say()
+    lines.say(
+        f"final read: {', '.join(found.kinds)} at {where}, {count:,} lines: {_MANY[found.content.value]}"
+    )
 
 
 def _write_others(lines: LineWriter, cause: "Cause") -> None:
@@ -108,6 +139,15 @@ _CONTENTS = {
     "rest": ("not loaded: a hazard only where it is read", ""),
 }
 """What a range is, and its style, by its content."""
+
+
+_MANY: Final = {
+    "written": "the guest wrote them: hazards only where they are read",
+    "rest": "not loaded: hazards only where they are read",
+}
+"""What many ranges are that are no hazards by themselves."""
+
+_MANY_RANGES: Final = 4
 
 
 def _bytes(size: int) -> str:

@@ -129,6 +129,8 @@ class Run(Record, kw_only=True):
         How long building, running and judging took.
     added : tuple of AddedOperations
         The operations that were to be added to the guest's code.
+    overwritten : tuple of range
+        The physical addresses of loaded code in whose place was something else at the end.
     """
 
     end: str | None
@@ -147,6 +149,7 @@ class Run(Record, kw_only=True):
     console: str
     seconds: float
     added: "tuple[AddedOperations, ...]" = ()
+    overwritten: tuple[range, ...] = ()
 
 
 class Spooled(NamedTuple):

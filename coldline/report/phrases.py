@@ -153,7 +153,9 @@ def _place_in(report: "Report", guest: "Guest", hazard: ExplainedHazard) -> str:
     if hazard.code is not None:
         source = source_place(report, hazard.code)
         named = f" {source}" if source is not None else ""
-        text = instruction(plan.architecture, plan.segments, hazard.code)
+        overwritten = report.run.overwritten if report.run is not None else ()
+        known = not any(hazard.code.physical in each for each in overwritten)
+        text = instruction(plan.architecture, plan.segments, hazard.code) if known else ""
         verb = "fetched at" if entry.kind == "stale-fetch" else "by"
         parts.append(f"{verb} pc {hazard.code.virtual:#x}{named}{f': {text}' if text else ''}")
     return ", ".join(parts)

@@ -43,7 +43,11 @@ def story_table(
     last = len(hazard.story)
     for row in story_rows(hazard):
         step, number = hazard.story[row.last], row.last + 1
-        what = Text(f"* {step_words(step)}", "bold yellow") if step.step else Text(_event(step, report))
+        what = (
+            Text(f"* {step_words(step)}", "bold yellow")
+            if step.step
+            else Text(_event(step, report, _answers(hazard, row.last)))
+        )
         if hazard.decided is not None and number == hazard.decided.step + 1:
             what.append(f"  <- {decided_words(hazard.decided)}", "bold red")
         if number == last:
@@ -58,6 +62,11 @@ def story_table(
     return drawn.getvalue()
 
 
+def _answers(hazard: "ExplainedHazard", index: int) -> bool:
+    """Whether a step is the event that answers for the hazard."""
+    return hazard.decided is not None and index == hazard.decided.event
+
+
 def _where(step: "WitnessStep") -> str:
     if step.line_event is None:
         return "cache"
@@ -66,12 +75,15 @@ def _where(step: "WitnessStep") -> str:
     return f"#{step.line_event.number:,}"
 
 
-def _event(step: "WitnessStep", report: "Report | None") -> str:
+def _event(step: "WitnessStep", report: "Report | None", answers: bool = False) -> str:
+    """An event with its place in the source; without symbols, one that `answers` has its program counter."""
     assert step.line_event is not None
     times = f"  ({step.times:,} times)" if step.times > 1 else ""
     outcome = outcome_words(step)
     code = step.line_event.code
     source = source_place(report, code) if report is not None and code is not None else None
     at = f"  at {source}" if source is not None else ""
+    if not at and answers and code is not None:
+        at = f"  at pc {code.virtual:#x}"
     said = event_words(report, step.line_event.event, step.line_event.where)
     return printable(f"{said}{times}{at}{f': {outcome}' if outcome else ''}")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Finds the functions that were inlined at an instruction, in DWARF (DWARF 5, 3.3.8.2)."""
 
+from collections.abc import Collection
 from typing import Any, Final
 
 _DEEPEST: Final = 64
@@ -21,22 +22,26 @@ class InlinedFunctions:
     ----------
     dwarf : elftools.dwarf.dwarfinfo.DWARFInfo
         The program's debugging information.
+    first : collection of str
+        The names of the program's functions at address 0. Others that begin there were dropped by the linker.
     """
 
-    def __init__(self, dwarf: Any) -> None:
+    def __init__(self, dwarf: Any, first: Collection[str] = ()) -> None:
+        self._first = frozenset(first)
         self._ranges = dwarf.range_lists()
         self._functions: dict[int, list[tuple[list[tuple[int, int]], Any]]] = {}
 
     def at(self, unit: Any, address: int) -> list[str]:
         """The names of the functions that are inlined at an instruction of a unit, the innermost first."""
-        functions = self._functions.get(unit.cu_offset)
-        if functions is None:
-            functions = self._functions[unit.cu_offset] = [
-                (self._extents(die, unit), die)
-                for die in unit.get_top_DIE().iter_children()
-                if die.tag == "DW_TAG_subprogram"
-            ]
-        die = next((die for extents, die in functions if _has(extents, address)), None)
+        functions = self._functions_of(unit)
+        die = next(
+            (
+                die
+                for extents, die in functions
+                if _has(extents, address) and not self._is_dropped(extents, die)
+            ),
+            None,
+        )
         names: list[str] = []
         depth = 0
         while die is not None and depth < _DEEPEST:
@@ -52,6 +57,25 @@ class InlinedFunctions:
             if die is not None and die.tag == "DW_TAG_inlined_subroutine":
                 names.append(_name(die))
         return names[::-1]
+
+    def is_dropped(self, unit: Any) -> bool:
+        """Whether the linker has dropped what a unit has at address 0: functions, none of which begins there."""
+        at_0 = [each for each in self._functions_of(unit) if _begins_at_0(each[0])]
+        return bool(at_0) and all(self._is_dropped(*each) for each in at_0)
+
+    def _functions_of(self, unit: Any) -> list[tuple[list[tuple[int, int]], Any]]:
+        """The functions of a unit, each with its addresses."""
+        functions = self._functions.get(unit.cu_offset)
+        if functions is None:
+            functions = self._functions[unit.cu_offset] = [
+                (self._extents(die, unit), die)
+                for die in unit.get_top_DIE().iter_children()
+                if die.tag == "DW_TAG_subprogram"
+            ]
+        return functions
+
+    def _is_dropped(self, extents: list[tuple[int, int]], die: Any) -> bool:
+        return _begins_at_0(extents) and _name(die) not in self._first
 
     def _extents(self, die: Any, unit: Any) -> list[tuple[int, int]]:
         """The addresses of an entry; none if it has none."""
@@ -76,6 +100,10 @@ class InlinedFunctions:
 
 def _has(extents: list[tuple[int, int]], address: int) -> bool:
     return any(low <= address < high for low, high in extents)
+
+
+def _begins_at_0(extents: list[tuple[int, int]]) -> bool:
+    return any(low == 0 < high for low, high in extents)
 
 
 def _name(die: Any) -> str:

@@ -1,10 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Finds the source line of an instruction in DWARF. A unit's lines are read when one of them is asked for."""
+"""Finds the source line of an instruction in DWARF. A unit's lines are read when one of them is asked for.
+
+The linker leaves the debugging information of functions that it has dropped, at address 0 (binutils bfd/reloc.c,
+_bfd_clear_contents). A program that is linked at 0, such as U-Boot, has its own first functions there.
+"""
 
 from bisect import bisect_right
-from typing import Any, NamedTuple
+from collections.abc import Collection
+from typing import Any, Final, NamedTuple
 
 from coldline.symbols.inlined import InlinedFunctions
+
+_ASSEMBLER: Final = 0x8001
+"""DW_LANG_Mips_Assembler, the language of all assemblers' units."""
 
 
 class SourceLine(NamedTuple):
@@ -27,13 +35,16 @@ class SourceLines:
     ----------
     dwarf : elftools.dwarf.dwarfinfo.DWARFInfo
         The program's debugging information.
+    first : collection of str
+        The names of the program's functions at address 0, by its symbols.
     """
 
-    def __init__(self, dwarf: Any) -> None:
+    def __init__(self, dwarf: Any, first: Collection[str] = ()) -> None:
         self._dwarf = dwarf
         self._rows: dict[int, list[_Row]] = {}
         self._ranges = dwarf.get_aranges()
-        self._inlined = InlinedFunctions(dwarf)
+        self._inlined = InlinedFunctions(dwarf, first)
+        self._units_at_0: list[Any] | None = None
         self._units: list[tuple[int, int, Any]] | None = None
 
     def at(self, address: int) -> SourceLine | None:
@@ -60,12 +71,23 @@ class SourceLines:
         if self._ranges is not None:
             offset = self._ranges.cu_offset_at_addr(address)
             if offset is not None:
-                return [self._dwarf.get_CU_at(offset)]
+                unit = self._dwarf.get_CU_at(offset)
+                found = self._at_0()
+                return [*found, unit] if unit in found else [unit]
         if self._units is None:
             self._units = [
                 (low, high, unit) for unit in self._dwarf.iter_CUs() for low, high in _extent(unit)
             ]
         return [unit for low, high, unit in self._units if low <= address < high]
+
+    def _at_0(self) -> list[Any]:
+        """The units with code at address 0, those of assemblers first."""
+        if self._units_at_0 is None:
+            offsets = {
+                each.info_offset for each in self._ranges.entries if each.begin_addr == 0 < each.length
+            }
+            self._units_at_0 = sorted(map(self._dwarf.get_CU_at, sorted(offsets)), key=_is_compiled)
+        return self._units_at_0
 
     def _read(self, unit: Any) -> list[_Row]:
         program = self._dwarf.line_program_for_CU(unit)
@@ -75,6 +97,7 @@ class SourceLines:
         base = _text(directory.value) if directory is not None else ""
         names: dict[int, str] = {}
         found: list[_Row] = []
+        begin = 0  # of the rows of this sequence
         before: Any = None
         for entry in program.get_entries():
             state = entry.state
@@ -86,7 +109,16 @@ class SourceLines:
                 source = SourceLine(names[before.file], before.line)
                 found.append(_Row(before.address, state.address, source))
             before = None if state.end_sequence else state
+            if state.end_sequence:
+                if begin < len(found) and found[begin].address == 0 and self._inlined.is_dropped(unit):
+                    del found[begin:]
+                begin = len(found)
         return sorted(found)
+
+
+def _is_compiled(unit: Any) -> bool:
+    language = unit.get_top_DIE().attributes.get("DW_AT_language")
+    return language is None or language.value != _ASSEMBLER
 
 
 def _extent(unit: Any) -> list[tuple[int, int]]:

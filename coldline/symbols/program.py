@@ -160,14 +160,23 @@ def _read(path: str, file: Any) -> Program:
         raise ImageError(path, f"has more than {_MOST_SECTIONS:,} sections")
     sections = [(each.name, each["sh_flags"]) for each in file.iter_sections()]
     functions, objects = _symbols(path, file, sections)
+    first = {each.name for each in functions if each.address == 0}
     parts = [
         LoadedPart(each["p_vaddr"], each["p_paddr"], each["p_memsz"])
         for each in file.iter_segments("PT_LOAD")
         if each["p_memsz"]
     ]
-    lines = SourceLines(file.get_dwarf_info()) if file.has_dwarf_info() else None
+    lines = SourceLines(file.get_dwarf_info(), first) if file.has_dwarf_info() else None
     parts.sort(key=lambda part: part.physical)
-    return Program(path, functions, objects, parts, _code(file, parts), _build_id(file), lines)
+    return Program(
+        path,
+        SymbolTable(functions),
+        SymbolTable(objects),
+        parts,
+        _code(file, parts),
+        _build_id(file),
+        lines,
+    )
 
 
 def _code(file: Any, parts: list[LoadedPart]) -> list[CodePart]:
@@ -182,7 +191,7 @@ def _code(file: Any, parts: list[LoadedPart]) -> list[CodePart]:
     return found
 
 
-def _symbols(path: str, file: Any, sections: list[tuple[str, int]]) -> tuple[SymbolTable, SymbolTable]:
+def _symbols(path: str, file: Any, sections: list[tuple[str, int]]) -> tuple[list[Symbol], list[Symbol]]:
     table = file.get_section_by_name(".symtab")
     if table is None:
         raise ImageError(path, "has no symbols: it was stripped")
@@ -210,7 +219,7 @@ def _symbols(path: str, file: Any, sections: list[tuple[str, int]]) -> tuple[Sym
             objects.append(Symbol(value, size, name, section))
     if not functions:
         raise ImageError(path, "has no symbols of functions: it was stripped")
-    return SymbolTable(functions), SymbolTable(objects)
+    return functions, objects
 
 
 def _build_id(file: Any) -> bytes:

@@ -378,6 +378,18 @@ def test_a_builder_without_a_hypervisor_is_the_agent_until_the_guest_begins() ->
     }
 
 
+def test_what_fails_at_the_guests_read_is_the_guests() -> None:
+    """Its tables no longer map the page; a host's operation there would say nothing of what the guest lacks."""
+    text = CLEANED_TOO_EARLY.replace(
+        "guest read 0x40000000 8\n",
+        "guest unmap 0x40000000 0x1000\nguest walk 0x40000000 8 normal-wb\n",
+    )
+    ((_, repairs),) = repairs_of(text)
+    last = max(each.place.where for each in repairs.failed)
+    assert last == len(text.splitlines())
+    assert {each.event.agent for each in repairs.failed if each.place.where == last} == {"guest"}
+
+
 # -- memory ----------------------------------------------------------------------------------------------------
 
 HEAD = """\

@@ -86,6 +86,16 @@ def test_text_tells_each_cause_once(cli: Cli, tmp_path: Path) -> None:
     assert "\nand " not in found.out
 
 
+def test_the_event_that_answers_has_its_instruction(cli: Cli) -> None:
+    """The guest stores to its data by the instruction at 0x84 of its image, as its listing says."""
+    found = cli(*MIDWAY, "--strategy", "flush", "--no-order")
+    assert "guest write 0x40000800 4  at pc 0x40000084  <- leaves level 2 old" in found.out
+    assert found.out.count("  at pc ") == found.out.count("  <- leaves ")
+    document = json.loads(cli(*MIDWAY, "--strategy", "flush", "--no-order", "--json").out)
+    causes = [each for each in document["causes"] if each["address"] == 0x4000_0800]
+    assert {each["deciding"]["pc"] for each in causes} == {0x4000_0084}
+
+
 def test_json_names_the_cause_of_each_hazard(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "a.trace"
     path.write_text(SCATTERED)

@@ -330,6 +330,42 @@ def test_inlined_functions_are_those_that_binutils_says(tmp_path: Path, version:
     assert depths == {1, 2, 3}
 
 
+DROPPED = """
+static inline __attribute__((always_inline)) int add(volatile int *p) { return p[0] + p[1]; }
+int dropped(volatile int *p) {
+  int sum = add(p);
+  for (int i = 0; i < 9; i++) p[i] = sum + p[i + 3];
+  return sum;
+}
+"""
+
+FIRST = {
+    "first.c": "int _start(int a, int b) {\n  while (a < b)\n    a += b * b + 3;\n  return a;\n}\n",
+    "first.S": ".globl _start\n_start:\n mov x0, x1\n mov x1, x2\n mov x2, x3\n ret\n",
+}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("name", FIRST)
+def test_a_function_that_the_linker_dropped_is_nowhere(name: str, order: int, tmp_path: Path) -> None:
+    """Its debugging information is left at address 0, where a program such as U-Boot has its first function."""
+    require(shutil.which(f"{TOOLS}gcc"), "no aarch64-linux-gnu-gcc, of Debian's gcc-aarch64-linux-gnu")
+    first, dropped, elf = tmp_path / name, tmp_path / "dropped.c", tmp_path / "first.elf"
+    sources = [first, dropped][::order]
+    first.write_text(FIRST[name])
+    dropped.write_text(DROPPED)
+    options = ("-O2", "-g", "-ffunction-sections", "-nostdlib", "-static", "-Wl,--gc-sections,-Ttext=0")
+    run(f"{TOOLS}gcc", *options, "-o", elf, *sources)
+    program = read_program(str(elf), elf.read_bytes())
+    assert program.functions.address_of("dropped") is None
+    for address in range(0, 16, 4):
+        source = program.source_line(address)
+        assert source is not None
+        assert Path(source.path).name == name
+        assert program.inlined(address) == []
+        assert 1 <= source.line <= 6
+
+
 def test_an_inlined_function_is_named_with_its_line() -> None:
     place = SourcePlace("outer+0x1c", "/src/cache.c", 12, ("innermost", "inner"))
     assert str(place) == "outer+0x1c, inlined inner, inlined innermost (cache.c:12)"

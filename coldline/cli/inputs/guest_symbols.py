@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from coldline.cli.status import complain
 from coldline.errors import ImageError, MissingDependencyError
 from coldline.frontends.unicorn.memory_at_end import MemoryAtEnd
-from coldline.guest import Plan
+from coldline.guest import Plan, Segment
 from coldline.image import Kernel
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ def symbols_of(options: argparse.Namespace, kernel: Kernel, plan: Plan) -> "Symb
 
     path, moved_by = _file_and_offset(options.symbols or kernel.path)
     in_memory = moved_by is None
-    segments = [each for each in plan.segments if each.name not in ("initrd", "dtb")]
-    loaded = [LoadedRange(each.address, bytes(each.data[:]), each.size) for each in segments]
+    loaded = [LoadedRange(each.address, bytes(each.data[:]), each.size) for each in code_segments(plan)]
     packed = kernel.format in _PACKED
     try:
         return read_symbols(
@@ -53,6 +52,11 @@ def symbols_of(options: argparse.Namespace, kernel: Kernel, plan: Plan) -> "Symb
         if options.symbols is None:
             return None  # most ELF files that are booted are stripped
         raise
+
+
+def code_segments(plan: Plan) -> list[Segment]:
+    """The segments of a guest that have its code."""
+    return [each for each in plan.segments if each.name not in ("initrd", "dtb")]
 
 
 def find_in_memory(symbols: "Symbols | None", path: str | None, memory: MemoryAtEnd) -> None:
