@@ -31,6 +31,9 @@ _REGISTERS: Final = (
 _EL2: Final = 2
 _ENTRIES: Final = 9
 _GRANULE: Final = 12
+_FORM: Final = vmsa.BITS_48
+"""The machine's core has no FEAT_LPA2."""
+_MOST_BITS: Final = vmsa.most_input_bits(_GRANULE, _FORM)
 _TRIES: Final = 400
 
 
@@ -168,8 +171,8 @@ def _both(gdb: Gdb) -> tuple[dict[str, int], dict[str, int]]:
 
 
 def _stage1(gdb: Gdb, ttbr: int, tcr: int, mair: int, *, upper: bool) -> Iterator[Leaf]:
-    bits = vmsa.input_bits(tcr, upper)
-    base = vmsa.table_base(ttbr, bits, _GRANULE)
+    bits = vmsa.input_bits(tcr, upper, _MOST_BITS)
+    base = vmsa.table_base(ttbr, bits, _GRANULE, _FORM)
     level = vmsa.start_level(bits, _GRANULE)
     lowest = ~((1 << bits) - 1) & (1 << 64) - 1 if upper else 0
     for leaf, descriptor in _leaves(gdb, base, level, bits - vmsa.level_shift(level, _GRANULE), lowest):
@@ -178,9 +181,9 @@ def _stage1(gdb: Gdb, ttbr: int, tcr: int, mair: int, *, upper: bool) -> Iterato
 
 
 def _stage2(gdb: Gdb, vttbr: int, vtcr: int) -> Iterator[Leaf]:
-    level, bits = first_level(vtcr, _GRANULE), vmsa.input_bits(vtcr, False)
+    level, bits = first_level(vtcr, _GRANULE), vmsa.input_bits(vtcr, False, _MOST_BITS)
     entries = bits - vmsa.level_shift(level, _GRANULE)
-    for leaf, descriptor in _leaves(gdb, first_table(vttbr, entries), level, entries, 0):
+    for leaf, descriptor in _leaves(gdb, first_table(vttbr, entries, _FORM), level, entries, 0):
         yield Leaf(*leaf, Stage2Descriptor.MEM_ATTR.get(descriptor), descriptor >> 8 & 3)
 
 
@@ -196,6 +199,8 @@ def _leaves(
         if not vmsa.is_valid(descriptor):
             continue
         if vmsa.is_table(descriptor, level):
-            yield from _leaves(gdb, vmsa.next_table(descriptor, _GRANULE), level + 1, _ENTRIES, virtual)
-        elif vmsa.is_leaf(descriptor, level, _GRANULE):
-            yield (virtual, vmsa.output_base(descriptor, level, _GRANULE), shift), descriptor
+            yield from _leaves(
+                gdb, vmsa.next_table(descriptor, _GRANULE, _FORM), level + 1, _ENTRIES, virtual
+            )
+        elif vmsa.is_leaf(descriptor, level, _GRANULE, _FORM):
+            yield (virtual, vmsa.output_base(descriptor, level, _GRANULE, _FORM), shift), descriptor

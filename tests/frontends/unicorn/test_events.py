@@ -1132,7 +1132,7 @@ def test_the_words_are_what_an_assembler_makes_of_the_texts(tmp_path: Path) -> N
     )
     source, assembled, binary = (tmp_path / name for name in ("all.s", "all.o", "all.bin"))
     source.write_text("".join(f"{insn.text}\n" for insn in every))
-    subprocess.run(["aarch64-linux-gnu-as", "-o", assembled, source], check=True)
+    subprocess.run(["aarch64-linux-gnu-as", "-march=armv8.4-a", "-o", assembled, source], check=True)
     subprocess.run(
         ["aarch64-linux-gnu-objcopy", "-O", "binary", "-j", ".text", assembled, binary], check=True
     )
