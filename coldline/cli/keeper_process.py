@@ -3,13 +3,11 @@
 
 import argparse
 import contextlib
-import copy
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from coldline.errors import ColdlineError, HypervisorError
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 
     Create = Callable[[argparse.Namespace, Bindings], tuple[XenDomain, str]]
 
-LOG_FOLDER: Final = Path("/var/log/xen")
+LOG_FOLDER: Final = "/var/log/xen"
 """Where xl's keepers write their logs, too. Without it, there is no log."""
 
 
@@ -90,7 +88,7 @@ def _detach(name: str) -> None:
     empty = os.open(os.devnull, os.O_RDWR)
     log = empty
     with contextlib.suppress(OSError):
-        path = LOG_FOLDER / f"coldline-{name}.log"
+        path = f"{LOG_FOLDER}/coldline-{name}.log"
         log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for descriptor, target in ((empty, 0), (log, 1), (log, 2)):
         os.dup2(descriptor, target)
@@ -106,7 +104,7 @@ def _keep(
     options: argparse.Namespace, domain: XenDomain, create: "Create", log: Callable[[str], None]
 ) -> None:
     bindings = SystemBindings()
-    again = copy.copy(options)
+    again = argparse.Namespace(**vars(options))
     # the file was read and checked: what it sets is in the arguments now
     again.settings, again.trace, again.paused = [], None, False
 

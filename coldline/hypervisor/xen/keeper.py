@@ -5,12 +5,11 @@ Source: xen tools/xl/xl_vmcontrol.c (4.17), handle_domain_death and create_domai
 """
 
 import os
-import subprocess
 import time
 from collections.abc import Callable
 from typing import Final
 
-from coldline.errors import ColdlineError
+from coldline.errors import ColdlineError, HypervisorError
 from coldline.hypervisor.xen.bindings.protocols import Bindings
 from coldline.hypervisor.xen.domain_list import DomainInfo, DomainList
 from coldline.hypervisor.xen.domain_setup import ShutdownActions
@@ -43,12 +42,16 @@ def dump_core(domid: int, name: str) -> None:
     ------
     OSError
         If there is no xl, or the folder cannot be made.
-    subprocess.CalledProcessError
+    HypervisorError
         If xl fails.
     """
+    import subprocess
+
     os.makedirs(DUMP_FOLDER, mode=0o700, exist_ok=True)
     words = ["xl", "dump-core", str(domid), f"{DUMP_FOLDER}/{name}"]
-    subprocess.run(words, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    done = subprocess.run(words, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    if done.returncode:
+        raise HypervisorError(f"xl dump-core: exit status {done.returncode}")
 
 
 class Keeper:
@@ -147,7 +150,7 @@ class Keeper:
         """Dump a core; as with xl, a failure changes nothing else."""
         try:
             self._dump(ended.domid, ended.name)
-        except (OSError, subprocess.SubprocessError, ColdlineError) as error:
+        except (OSError, ColdlineError) as error:
             self._log(f"domain {ended.domid}: no core: {error}")
 
     def _rename(self, ended: DomainInfo) -> None:

@@ -6,12 +6,10 @@ libxl__userdata_destroyall. An error is an OSError that names the file.
 """
 
 import contextlib
-import glob
 import os
-from pathlib import Path
 from typing import Final
 
-LIBXL_FOLDER: Final = Path("/var/lib/xen")
+LIBXL_FOLDER: Final = "/var/lib/xen"
 """XEN_LIB_DIR."""
 
 
@@ -20,22 +18,22 @@ class RecordFolder:
 
     Parameters
     ----------
-    folder : Path
+    folder : str
         The folder. Without it, there is no libxl here: nothing is written.
     """
 
-    def __init__(self, folder: Path = LIBXL_FOLDER) -> None:
+    def __init__(self, folder: str = LIBXL_FOLDER) -> None:
         self._folder = folder
 
     def write(self, domid: int, uuid: str, text: str) -> None:
         """Write a domain's record, in one step."""
-        if not self._folder.is_dir():
+        if not os.path.isdir(self._folder):
             return
-        new, whole = (self._folder / f"userdata-{kind}.{domid}.{uuid}.libxl-json" for kind in "nd")
+        new, whole = (f"{self._folder}/userdata-{kind}.{domid}.{uuid}.libxl-json" for kind in "nd")
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(text.encode("utf-8", "surrogateescape") + b"\0")
-        new.rename(whole)
+        os.rename(new, whole)
 
     def remove(self, domid: int) -> None:
         """Remove everything that libxl keeps of a domain, under any UUID that it had, except a lock, which its holder
@@ -43,14 +41,17 @@ class RecordFolder:
 
         Who renames a domain gives it another UUID, and can be killed before the record has it, too.
         """
-        pattern = f"userdata-?.{domid}.*"
-        for name in glob.glob(pattern, root_dir=self._folder):
-            if "domain-userdata-lock" not in name:
+        names: list[str] = []
+        with contextlib.suppress(FileNotFoundError):
+            names = os.listdir(self._folder)
+        for name in names:
+            kind, *rest = name.split(".")
+            if rest[:1] == [str(domid)] and kind[:-1] == "userdata-" and "domain-userdata-lock" not in name:
                 with contextlib.suppress(FileNotFoundError):
-                    (self._folder / name).unlink()
+                    os.unlink(f"{self._folder}/{name}")
 
     def move(self, domid: int, old: str, new: str) -> None:
         """Keep a domain's record under another UUID of it."""
-        names = [f"userdata-d.{domid}.{uuid}.libxl-json" for uuid in (old, new)]
+        paths = [f"{self._folder}/userdata-d.{domid}.{uuid}.libxl-json" for uuid in (old, new)]
         with contextlib.suppress(FileNotFoundError):
-            (self._folder / names[0]).rename(self._folder / names[1])
+            os.rename(*paths)

@@ -2,7 +2,6 @@
 """Runs Xen's hotplug scripts, which connect backends to dom0's disks and bridges."""
 
 import os
-import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -36,6 +35,8 @@ class ScriptRunner:
         OSError
             If it cannot be started.
         """
+        import subprocess
+
         with subprocess.Popen(
             [script, *words],
             env={**os.environ, **environment},
