@@ -1015,6 +1015,21 @@ def test_building_needs_neither_numpy_nor_the_emulator() -> None:
     assert loaded.isdisjoint({"numpy", "numba", "llvmlite", "unicorn", "rich", "capstone"})
 
 
+def test_create_starts_quickly() -> None:
+    """Each of these takes millions of instructions in dom0, a hundredth of a build and more."""
+    script = (
+        f"import sys\nsys.path[:] = {sys.path!r}\n"
+        "from coldline.cli import main\nfrom coldline.hypervisor.xen.bindings import records\n"
+        "from coldline.cli import create, keeper_process\n"
+        "main(['create', '--dry-run', sys.argv[1]])\nprint(*sys.modules)\n"
+    )
+    line = [sys.executable, "-I", "-S", "-c", script, str(sample("midway-arm64").image)]
+    found = subprocess.run(line, capture_output=True, text=True, check=True)
+    loaded = set(found.stdout.splitlines()[-1].split())
+    assert "coldline.hypervisor.xen.creation" in loaded
+    assert loaded.isdisjoint({"copy", "dataclasses", "glob", "inspect", "pathlib", "subprocess", "tempfile"})
+
+
 def test_help_tells_of_the_statuses(cli: Cli) -> None:
     found = cli("--help")
     assert (found.status, found.err) == (0, "")

@@ -161,7 +161,7 @@ def test_devices() -> None:
 
 
 def test_files_of_records(tmp_path: Path) -> None:
-    records = RecordFolder(tmp_path)
+    records = RecordFolder(str(tmp_path))
     records.write(7, UUID, "{}\n")
     (file,) = tmp_path.iterdir()
     assert (file.name, file.read_bytes()) == (f"userdata-d.7.{UUID}.libxl-json", b"{}\n\0")
@@ -179,7 +179,7 @@ def test_files_of_records(tmp_path: Path) -> None:
 
 
 def test_without_libxl(tmp_path: Path) -> None:
-    records = RecordFolder(tmp_path / "none")
+    records = RecordFolder(str(tmp_path / "none"))
     records.write(1, UUID, "{}")
     records.remove(1)
     records.move(1, UUID, UUID)
