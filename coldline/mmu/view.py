@@ -49,9 +49,10 @@ class Translation:
     SIZE: Final = 24
 
 
-UNIT_SHIFT: Final = 10
+UNIT_SHIFT: Final = 6
 UNITS: Final = PAGE_SIZE >> UNIT_SHIFT
-"""Units of a page. A table fills whole units: the smallest is an Armv7 second-level table, of 1 KiB."""
+"""Units of a page. Two live tables are in one unit only if they are smaller: first tables of long descriptors may
+have 32 bytes, and Linux takes 64 for each (arch/arm/mm/pgd.c __pgd_alloc, 6.1)."""
 
 
 class LiveUnit:

@@ -215,6 +215,28 @@ def test_armv7s_long_descriptors_come_in_halves() -> None:
     assert core.translate(RAM + 0x1000) == (RAM + 0x1000, MemoryType.NORMAL_WB)
 
 
+def test_first_tables_of_long_descriptors_lie_close_together() -> None:
+    """They have four descriptors, and Linux takes 64 bytes for each (arch/arm/mm/pgd.c __pgd_alloc, 6.1).
+
+    Stores to each are followed: to one that was used before, as its leaves last until a TLB invalidation, too.
+    """
+    roots = [RAM + LEVEL1 + 64 * index for index in range(3)]
+    core = TableFollower([(RAM, memoryview(bytearray(RAM_SIZE)))], table_format=LPAE)
+    core.write_register("mair", a64.MAIR)
+    core.write_register("tcr", 1 << 31 | 1 << 8 | 1 << 10)
+    core.write_register("ttbr0", roots[0])
+    core.write_register("sctlr", SCTLR)
+    core.store(RAM + LEVEL2, a64.block(RAM).to_bytes(8, "little"))
+    core.store(RAM + LEVEL3, a64.block(WINDOW).to_bytes(8, "little"))
+    core.write_register("ttbr0", roots[1])
+    core.write_register("ttbr0", roots[2])
+    events(core)
+    core.store(roots[2] + 8, a64.table(RAM + LEVEL2).to_bytes(8, "little"))
+    assert events(core) == [f"guest map {RAM:#x} 0x200000 normal-wb exec"]
+    core.store(roots[1] + 8, a64.table(RAM + LEVEL3).to_bytes(8, "little"))
+    assert events(core) == [f"guest map {WINDOW:#x} 0x200000 normal-wb exec"]
+
+
 def test_a_register_that_is_not_followed() -> None:
     with pytest.raises(ValueError, match="vbar does not decide what an access is; choose from: sctlr, ttbr0"):
         follower(on=False).write_register("vbar", 0)
