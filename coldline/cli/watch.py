@@ -97,14 +97,15 @@ def _judge(
             complain(f"no stories: a temporary file for the events cannot be written: {spool.failure}")
         kept = spool.kept_bytes if spool is not None else 0
         if first.interrupted:
-            return judge(checker, first, most=most, stories=0, gaps=[verdict.WAS_INTERRUPTED]), ran, kept
+            gaps = [verdict.WAS_INTERRUPTED, *_not_followed(ran)]
+            return judge(checker, first, most=most, stories=0, gaps=gaps), ran, kept
         return (
             judge(
                 checker,
                 spool or first,
                 most=most,
                 stories=most if spool is not None and not spool.failure else 0,
-                gaps=_gaps(ran),
+                gaps=[*([ran.failure] if ran.failure else []), *_not_followed(ran)],
                 watcher=following,
                 interruptible=True,
             ),
@@ -123,8 +124,8 @@ def _tell_spool() -> None:
     )
 
 
-def _gaps(ran: Watched) -> list[str]:
-    gaps = [ran.failure] if ran.failure else []
+def _not_followed(ran: Watched) -> list[str]:
+    gaps = []
     if ran.unknown:
         gaps.append(
             f"the translation of {ran.unknown:,} accesses could not be followed, the first at {ran.unknown_at:#x}"
