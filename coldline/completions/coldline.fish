@@ -270,6 +270,7 @@ complete -c coldline -n '_shtab_coldline_using create' -s p -l paused -d 'leave 
 complete -c coldline -n '_shtab_coldline_using create' -s n -l dry-run -d 'make nothing: check the arguments and all files, and print the configuration in libxl'"'"'s form'
 complete -c coldline -n '_shtab_coldline_using create' -s e -l no-keeper -d 'leave no process that restarts or destroys the guest when it shuts down (on_poweroff, on_reboot, on_crash, on_watchdog)'
 complete -c coldline -n '_shtab_coldline_using create' -s F -l foreground -d 'be that process until the guest'"'"'s end, in place of one in the background'
+complete -c coldline -n '_shtab_coldline_using create' -s c -l console -d 'connect to the guest'"'"'s console; Ctrl-] disconnects, and the guest goes on'
 complete -c coldline -n '_shtab_coldline_using create' -l lenient -d 'build the guest without the devices of its configuration file that coldline cannot give it (iomem, a disk of format qcow2, ...), with a warning; by default they are an error'
 complete -c coldline -n '_shtab_coldline_using create' -l vuart -d 'add an emulated PL011 to the console hvc0'
 complete -c coldline -n '_shtab_coldline_using create' -l trace -xka "(__fish_complete_path (commandline -ct))" -d 'write a trace of the build to FILE, for '"'"'coldline check'"'"'; - is standard output'

@@ -444,7 +444,10 @@ def test_numbers_of_check_that_are_none(cli: Cli, traces: dict[str, Path], optio
     [
         (["boot"], "give one of IMAGE, --sample NAME and --bios FILE"),
         (["create", "--dry-run"], "give one of IMAGE and --sample NAME"),
-        (["create", "--sample", "midway-arm64", "-c", "-F"], "-c cannot be used with -F"),
+        (
+            ["create", "--sample", "midway-arm64", "-c", "-F"],
+            "-c cannot be used with -F: this process is the guest's keeper, not its terminal",
+        ),
         (
             ["boot", "vmlinuz", "--sample", "midway-arm64"],
             "give one of IMAGE, --sample NAME and --bios FILE, not more",
