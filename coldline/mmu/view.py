@@ -51,8 +51,7 @@ class Translation:
 
 UNIT_SHIFT: Final = 6
 UNITS: Final = PAGE_SIZE >> UNIT_SHIFT
-"""Units of a page. Two live tables are in one unit only if they are smaller: first tables of long descriptors may
-have 32 bytes, and Linux takes 64 for each (arch/arm/mm/pgd.c __pgd_alloc, 6.1)."""
+"""Linux takes 64 bytes for each first table of long descriptors (arch/arm/mm/pgd.c __pgd_alloc, 6.1)."""
 
 
 class LiveUnit:
