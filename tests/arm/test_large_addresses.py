@@ -8,9 +8,9 @@ descriptions of TCR_ELx.DS, IPS and PS, of TTBRn_ELx.BADDR, and of VTCR_EL2.SL2.
 import pytest
 
 from coldline.arm import stage2_tables, vmsa
+from tests.helpers.table_starts import GRANULES, every_start
 
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
-GRANULES = {"4KB": 12, "16KB": 14, "64KB": 16}
 
 # bits of an address, and from which bit of a descriptor on they are
 PLACES = {
@@ -84,11 +84,7 @@ STARTS = [
     ("64KB", 1, 12, 21, 25),
     ("64KB", 2, 22, 34, 38),
 ]
-EVERY_START = [
-    pytest.param(granule, level, size, n - size, id=f"{granule}-T{size}")
-    for granule, level, least, greatest, n in STARTS
-    for size in range(least, greatest + 1)
-]
+EVERY_START = every_start(STARTS)
 
 
 @pytest.mark.parametrize(("granule", "level", "size", "x"), EVERY_START)

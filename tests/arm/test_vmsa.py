@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coldline.arm import MemoryType, combine, vmsa
+from tests.helpers.table_starts import GRANULES, every_start
 
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
-GRANULES = {"4KB": 12, "16KB": 14, "64KB": 16}
 DEVICE, NC, WT, WB = "device", "normal-nc", "normal-wt", "normal-wb"
 
 
@@ -128,11 +128,7 @@ STARTS = [
     ("64KB", 2, 22, 34, 38),
     ("64KB", 3, 35, 47, 51),
 ]
-EVERY_START = [
-    pytest.param(granule, level, size, n - size, id=f"{granule}-T{size}")
-    for granule, level, least, greatest, n in STARTS
-    for size in range(least, greatest + 1)
-]
+EVERY_START = every_start(STARTS)
 
 
 @pytest.mark.parametrize(("granule", "level", "size", "x"), EVERY_START)
