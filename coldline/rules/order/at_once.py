@@ -17,7 +17,7 @@ def _completed_at_once(letter: Letter) -> OrderedEffect:
 
     def apply(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
         for line in effect(m.line, profile):
-            yield m._replace(line=line)
+            yield m.having_line(line)
 
     return apply
 

@@ -66,7 +66,7 @@ def _power_off(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[Or
         line = line._replace(level1=Level.INVALID, fresh1=False)
     if line.level2 is Level.DIRTY:
         line = line._replace(level2=Level.INVALID, fresh2=False)
-    yield m._replace(line=line)
+    yield m.having_line(line)
 
 
 def _data_access(effect: OrderedEffect, *, cacheable: bool = False, touches: bool = True) -> OrderedEffect:
@@ -101,7 +101,7 @@ def _hold(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[Ordered
     """A non-cacheable fetch that misses in the instruction cache, which may hold memory's copy from then on."""
     yield m
     if not m.line.icache and not profile.dic:
-        yield m._replace(line=held(m.line))
+        yield m.having_line(held(m.line))
 
 
 def _write(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
@@ -109,7 +109,7 @@ def _write(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[Ordere
     if m.write_through is not None:
         return
     for line in line_rules.EFFECTS[Letter.WRITE_WB](m.line, profile):
-        yield m._replace(line=line).overtaken
+        yield m.having_line(line).overtaken
 
 
 def _store(*, write_through: bool) -> OrderedEffect:
@@ -123,7 +123,7 @@ def _store(*, write_through: bool) -> OrderedEffect:
             return
         kept1, kept2 = write_through and bool(m.line.level1), write_through and bool(m.line.level2)
         line = m.line._replace(fresh1=kept1, fresh2=kept2, fresh_i=False, fresh_memory=False)
-        after = m._replace(line=line).overtaken
+        after = m.having_line(line).overtaken
         yield after.having(core, after.of(core)._replace(store=StoreInFlight(True, write_through)))
 
     return apply

@@ -38,11 +38,17 @@ def indistinct(m: OrderedMicrostate) -> Iterator[tuple[OrderedMicrostate, Ordere
     if m.instructions or any(pending.store is not None for _, pending in m.pending):
         return
     for line in _companions(m.line):
-        other = m._replace(line=line)
+        other = m.having_line(line)
         if _is_fresh(line) and m.of(0).prefetched is not False:
             yield other, None
         elif is_in_order(line):
-            yield other, m._replace(line=just_written(line))
+            yield other, m.having_line(just_written(line))
+
+
+def companion(m: OrderedMicrostate) -> OrderedMicrostate:
+    """The companion of `m` of which no copy is fresh: the same for all companions, and in no set by `indistinct`."""
+    line = m.line._replace(fresh1=False, fresh2=False, fresh_i=False, fresh_memory=False)
+    return m.having_line(line)
 
 
 def just_written(line: Microstate) -> Microstate:

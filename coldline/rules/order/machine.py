@@ -15,7 +15,7 @@ from pathlib import Path
 from coldline.errors import TraceError
 from coldline.rules.line_rules import Hazard
 from coldline.rules.order.alphabet import BARRIER_ACTS, Act, OrderedLetter, Possible
-from coldline.rules.order.indistinct import indistinct
+from coldline.rules.order.indistinct import companion, indistinct
 from coldline.rules.order.learned import Learned, Members
 from coldline.rules.order.microstate import OrderedMicrostate
 from coldline.rules.order.outcomes import outcomes
@@ -33,6 +33,10 @@ MOST_MICROSTATES = 1 << 20
 
 MOST_KEPT_NUMBERS = 1 << 17
 """The most numbers of one automaton that are kept on disk, some megabyte; a boot's are a twelfth of it."""
+
+
+_Beside = tuple[Members, dict[OrderedMicrostate, list[OrderedMicrostate]]]
+"""What adds nothing beside a microstate: always, and by what else is needed for that."""
 
 
 class OrderMachine:
@@ -74,7 +78,8 @@ class OrderMachine:
         self._successors: dict[Possible, dict[int, Members]] = {}
         self._images: dict[OrderedLetter, dict[int, Members]] = {}
         self._bad: dict[OrderedLetter, dict[int, Hazard]] = {}
-        self._beside: dict[int, tuple[Members, dict[OrderedMicrostate, list[OrderedMicrostate]]]] = {}
+        self._kinds: dict[int, OrderedMicrostate] = {}
+        self._beside: dict[OrderedMicrostate, _Beside] = {}
 
     def __len__(self) -> int:
         return len(self._states)
@@ -142,7 +147,7 @@ class OrderMachine:
         if letter.or_acts:
             return Hazard(reduce(or_, (self.hazards(state, each) for each in letter.each)))
         known, members = self._bad.setdefault(letter, {}), self._states[state][1]
-        for number in members - known.keys():
+        for number in members.difference(known):
             known[number] = self._hazards(self._microstates[number], letter, self._profile)
         return reduce(or_, set(map(known.__getitem__, members)), Hazard.NONE)
 
@@ -156,7 +161,7 @@ class OrderMachine:
         if letter.or_acts:
             return frozenset().union(*(self._image(members, each) for each in letter.each))
         known = self._images.setdefault(letter, {})
-        for number in members - known.keys():
+        for number in members.difference(known):
             self._image_of(number, letter)
         return frozenset().union(*map(known.__getitem__, members))
 
@@ -177,7 +182,7 @@ class OrderMachine:
         reached, waiting = set(members), members
         while waiting := waiting or self._additions(reached):
             reached |= waiting
-            for number in waiting - known.keys():
+            for number in waiting.difference(known):
                 after = steps(self._microstates[number], possible, self._profile)
                 known[number] = frozenset(self._number(m) for _, m in after)
             waiting = frozenset().union(*map(known.__getitem__, waiting)) - reached
@@ -191,21 +196,23 @@ class OrderMachine:
         """The microstates that add nothing to some, and are not among them."""
         if not self._joins:
             return frozenset()
-        for number in reached - self._beside.keys():
-            self._beside[number] = self._beside_of(number)
+        for number in reached.difference(self._kinds):
+            self._kinds[number] = companion(self._microstates[number])
         added: set[int] = set()
-        for number in reached:
-            always, others = self._beside[number]
+        for kind in set(map(self._kinds.__getitem__, reached)):
+            if kind not in self._beside:
+                self._beside[kind] = self._beside_of(kind)
+            always, others = self._beside[kind]
             added |= always
             for needed, others_of in others.items():
                 if self._numbers.get(needed) in reached:
                     added.update(map(self._number, others_of))
         return frozenset(added - reached)
 
-    def _beside_of(self, number: int) -> tuple[Members, dict[OrderedMicrostate, list[OrderedMicrostate]]]:
-        """What adds nothing beside a microstate: always, and by what else is needed for that."""
+    def _beside_of(self, m: OrderedMicrostate) -> _Beside:
+        """What adds nothing beside `m` and its companions."""
         always, others = set(), dict[OrderedMicrostate, list[OrderedMicrostate]]()
-        for other, needed in indistinct(self._microstates[number]):
+        for other, needed in indistinct(m):
             if needed is None:
                 always.add(self._number(other))
             else:

@@ -19,11 +19,11 @@ def snooping_write(m: OrderedMicrostate, core: int, profile: Profile) -> Iterato
     if m.write_through is not None:
         return
     for line in line_rules.EFFECTS[Letter.WRITE_WT](m.line, profile):
-        yield m._replace(line=line).overtaken
+        yield m.having_line(line).overtaken
     line = m.line._replace(
         level1=Level.INVALID, fresh1=False, level2=Level.DIRTY, fresh2=True, fresh_i=False, fresh_memory=False
     )
-    yield m._replace(line=line).overtaken
+    yield m.having_line(line).overtaken
 
 
 def snooping_write_other(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
@@ -39,4 +39,4 @@ def snooping_write_other(m: OrderedMicrostate, core: int, profile: Profile) -> I
 def master_write(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:
     """A master's write that no cache sees."""
     for line in line_rules.EFFECTS[Letter.WRITE_NC](m.line, profile):
-        yield m._replace(line=line).overtaken
+        yield m.having_line(line).overtaken

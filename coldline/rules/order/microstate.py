@@ -117,7 +117,13 @@ class OrderedMicrostate(NamedTuple):
         others = [each for each in self.pending if each[0] != core]
         if pending != NOTHING:
             others.append((core, pending))
-        return self._replace(pending=tuple(sorted(others, key=lambda each: each[0])))
+        if len(others) > 1:
+            others.sort(key=lambda each: each[0])
+        return OrderedMicrostate(self.line, tuple(others), self.instructions)
+
+    def having_line(self, line: Microstate) -> "OrderedMicrostate":
+        """The same with another line."""
+        return OrderedMicrostate(line, self.pending, self.instructions)
 
     def with_instruction(self, label: int, fresh: bool) -> "OrderedMicrostate":
         """The same, but with a copy in the instruction cache that the agent of a label fetched."""
@@ -129,7 +135,9 @@ class OrderedMicrostate(NamedTuple):
 
     def with_line(self, seen: Microstate) -> "OrderedMicrostate":
         """The same with the caches of `seen`, a line as caches see it; memory stays as it is."""
-        return self._replace(line=seen._replace(fresh_memory=self.line.fresh_memory))
+        if seen.fresh_memory != self.line.fresh_memory:
+            seen = seen._replace(fresh_memory=self.line.fresh_memory)
+        return self.having_line(seen)
 
     @property
     def write_through(self) -> StoreInFlight | None:
@@ -148,6 +156,8 @@ class OrderedMicrostate(NamedTuple):
     @property
     def overtaken(self) -> "OrderedMicrostate":
         """The same after a write by anybody: what is in flight, or was fetched before, is older."""
+        if not self.pending and not self.instructions:
+            return self
         return self._replace(
             instructions=tuple((label, False) for label, _ in self.instructions),
             pending=tuple(

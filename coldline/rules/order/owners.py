@@ -21,7 +21,7 @@ from coldline.rules.profile import Profile
 def given(m: OrderedMicrostate) -> OrderedMicrostate:
     """The microstate just after a gift: no copy has been written since."""
     line = m.line._replace(fresh1=False, fresh2=False, fresh_i=False, fresh_memory=False)
-    return m._replace(line=line).overtaken
+    return m.having_line(line).overtaken
 
 
 def _give(m: OrderedMicrostate, core: int, profile: Profile) -> Iterator[OrderedMicrostate]:

@@ -71,5 +71,6 @@ def _may_be_wrong(m: OrderedMicrostate, letter: OrderedLetter, profile: Profile)
     """Whether a read that need not wait may return a copy that is not fresh."""
     if letter.act in FETCH_ACTS and letter.core != 0:
         return False
-    possible = any(True for _ in outcomes(m, letter, profile, barriers=True))
-    return possible and not all(fresh for _, fresh in copies_read(m, letter, profile))
+    if all(fresh for _, fresh in copies_read(m, letter, profile)):
+        return False
+    return any(True for _ in outcomes(m, letter, profile, barriers=True))

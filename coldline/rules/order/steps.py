@@ -60,9 +60,9 @@ def steps(
     for name, step in line_rules.STEPS.items():
         fills = name in _FILLS
         for line in step(seen if fills else m.line, anywhere if name == "fill 2" else here, profile):
-            yield OrderedStep(name), m.with_line(line) if fills else m._replace(line=line)
+            yield OrderedStep(name), m.with_line(line) if fills else m.having_line(line)
     if possible.held and not profile.dic:
-        yield OrderedStep(HOLD), m._replace(line=held(m.line))
+        yield OrderedStep(HOLD), m.having_line(held(m.line))
     for label, _ in m.instructions:
         yield OrderedStep("drop I"), m.without_instruction(label)
     if not profile.dic:
@@ -72,7 +72,7 @@ def steps(
             yield OrderedStep(HOLD), m.with_instruction(label, m.line.fresh_memory)
     for core, pending in m.pending:
         for taken, line, left in _completed(core, m.line, pending, profile):
-            yield taken, m._replace(line=line).having(core, left)
+            yield taken, m.having_line(line).having(core, left)
         yield from _invalidated(m, core, pending, profile)
     yield from _prefetched(m, possible, profile)
 
