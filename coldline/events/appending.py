@@ -24,7 +24,7 @@ from coldline.events.layout import (
     SIZE_AT,
 )
 from coldline.events.op import Kind, Op
-from coldline.events.words import ESCAPE, ESCAPE_WORDS, LONGEST, WORDS, Word
+from coldline.events.words import ESCAPE, ESCAPE_WORDS, LONGEST, MOST_NOTES, NOTE_SIZE, WORDS, Word
 from coldline.jit.intrinsics import compiled, int64, load64, store8, store64, stream64, uint64
 from coldline.support.units import PAGE_SIZE
 
@@ -77,12 +77,39 @@ def append(s: Any, address: int, size: int, op: int, agent: int, attributes: int
 
 
 @compiled
-def locate_from(s: Any, first: Any, physical: Any, state: Any) -> None:
-    """Set the instruction of the events from number `first` on: they were appended before its translation."""
-    for number in range(first, s.count):
-        row = s.instruction_rows + uint64(number) * uint64(INSTRUCTION_SIZE)
-        store64(row + uint64(8), physical)
-        store64(row + uint64(16), state)
+def note_instruction(s: Any) -> None:
+    """Note the instruction of the event that was appended last, if such are noted."""
+    if s.notes and s.noted < uint64(MOST_NOTES):
+        note = s.notes + s.noted * uint64(NOTE_SIZE)
+        store64(note, s.count - uint64(1))
+        store64(note + uint64(8), s.at_virtual)
+        store64(note + uint64(16), s.at_physical)
+        store64(note + uint64(24), s.at_state)
+        s.noted += uint64(1)
+
+
+@compiled
+def forget_notes(s: Any) -> None:
+    """Forget the notes of events that are not in the buffer any more."""
+    while s.noted and load64(s.notes + (s.noted - uint64(1)) * uint64(NOTE_SIZE)) >= s.count:
+        s.noted -= uint64(1)
+
+
+@compiled
+def locate_from(s: Any, first: Any, noted: Any, physical: Any, state: Any) -> None:
+    """Set the instruction of the events from number `first` on: they were appended before its translation.
+
+    So were the notes from number `noted` on.
+    """
+    if s.instruction_rows:
+        for number in range(first, s.count):
+            row = s.instruction_rows + uint64(number) * uint64(INSTRUCTION_SIZE)
+            store64(row + uint64(8), physical)
+            store64(row + uint64(16), state)
+    for number in range(noted, s.noted):
+        note = s.notes + uint64(number) * uint64(NOTE_SIZE)
+        store64(note + uint64(16), physical)
+        store64(note + uint64(24), state)
 
 
 @compiled

@@ -57,6 +57,8 @@ WORDS_FIELDS: Fields = shared_record.words(
     "high_water",
     "overflow",  # events that did not fit and are lost
     "instruction_rows",  # a row of `INSTRUCTION_DTYPE` for each event, or 0
+    "notes",  # if there are no such rows: where the instructions of a few events are noted, or 0
+    "noted",  # how many are
     "at_virtual",  # the instruction to which events are attributed
     "at_physical",
     "at_state",
@@ -67,6 +69,13 @@ WORDS_FIELDS: Fields = shared_record.words(
     "held_after",
 )
 """The fields of a record to which events are appended."""
+
+
+NOTE_SIZE: Final = 32
+"""Bytes of a note: an event's number in the buffer, and a row of `INSTRUCTION_DTYPE`."""
+
+MOST_NOTES: Final = 1 << 14
+"""The most notes in a buffer; the instructions of further events are not noted."""
 
 
 class Buffers:
@@ -111,6 +120,8 @@ class Packed(Batch):
         The buffers to which `words` and the columns are returned.
     instructions : mmap or None
         The instructions of the events, of `instructions_from`, if they are wanted.
+    notes : bytes
+        Notes of the instructions of some events, if `instructions` is None.
     """
 
     def __init__(
@@ -123,11 +134,13 @@ class Packed(Batch):
         columns_from: Buffers,
         instructions: mmap.mmap | None = None,
         instructions_from: Buffers | None = None,
+        notes: bytes = b"",
     ) -> None:
         rows = None if instructions is None else memoryview(instructions)[: count * INSTRUCTION_SIZE]
         super().__init__(agents, bytearray(), lambda: None, instructions=rows)
         self._instructions_buffer = instructions
         self._instructions_from = instructions_from
+        self._notes = notes
         self._words = words
         self._count = count
         self._unpack = unpack
@@ -147,6 +160,19 @@ class Packed(Batch):
             )
             self._rows = memoryview(self._columns)[: self._count * EVENT_SIZE]
         return super().rows
+
+    @property
+    def instructions(self) -> "NDArray[np.void] | None":
+        """See `Batch.instructions`; those that were not noted are `InstructionState.UNKNOWN`."""
+        if self._instructions is None and self._notes:
+            import numpy as np
+
+            from coldline.events.batch import INSTRUCTION_DTYPE
+
+            notes = np.frombuffer(self._notes, [("event", "<u8"), ("instruction", INSTRUCTION_DTYPE)])
+            self._instructions = np.zeros(self._count, INSTRUCTION_DTYPE)
+            self._instructions[notes["event"]] = notes["instruction"]
+        return super().instructions
 
     def marks(self) -> "NDArray[np.uint8] | None":
         """See `Batch.marks`: they are made with the columns."""
@@ -209,12 +235,13 @@ class EventWords:
         self._record = record
         self._words, self._columns = Buffers(WORDS * 8), Buffers(WORDS * EVENT_SIZE)
         self._instructions = Buffers(WORDS * INSTRUCTION_SIZE) if instructions else None
+        self._notes = zeros(MOST_NOTES * NOTE_SIZE) if instructions else None
         self._rows: mmap.mmap | None = None
         record["high_water"] = HIGH_WATER
         self._take()
 
     def locate(self, wanted: bool) -> None:
-        """Keep the instructions of the events to come, or do not; nothing has been appended to the buffer yet."""
+        """Keep the instructions of the events to come, or notes of a few; nothing is in the buffer yet."""
         if self._instructions is None:
             return
         if wanted and self._rows is None:
@@ -223,13 +250,15 @@ class EventWords:
             self._instructions.give_back(self._rows)
             self._rows = None
         self._record.use("instruction_rows", self._rows)
+        self._record.use("notes", None if wanted else self._notes)
 
     def _take(self) -> None:
         self._events = self._words.take()
         self._rows = self._instructions.take() if self._instructions is not None else None
         self._record.use("events", self._events)
         self._record.use("instruction_rows", self._rows)
-        self._record["fill"] = self._record["count"] = 0
+        self._record.use("notes", None)
+        self._record["fill"] = self._record["count"] = self._record["noted"] = 0
 
     def hand_over(
         self, sink: Sink, agents: Sequence[str], unpack: Callable[[int, int, int, int], None]
@@ -247,8 +276,12 @@ class EventWords:
             self._columns,
             self._rows,
             self._instructions,
+            self._noted(),
         )
         sink(batch)
         if not batch.kept:
             batch.release()
         self._take()
+
+    def _noted(self) -> bytes:
+        return b"" if self._notes is None else self._notes[: self._record["noted"] * NOTE_SIZE]

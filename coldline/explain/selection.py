@@ -239,9 +239,11 @@ def _fetches_of(batch: Batch, part: Part, first: int) -> "NDArray[np.int64]":
     It is the last one before the event; or the next one, of an event that belongs to the start of the next block,
     such as a walk for its translation.
     """
+    found = np.full(len(part.numbers), -1, np.int64)
+    if part.batch.instructions is None or not part.batch.instructions["state"].any():
+        return found
     rows = batch.rows
     fetches = np.flatnonzero(rows["op"] == Op.FETCH)
-    found = np.full(len(part.numbers), -1, np.int64)
     if not len(fetches) or batch.instructions is None:
         return found
     at = part.numbers - first

@@ -11,7 +11,7 @@ import numpy as np
 from coldline.arm import stage2_tables
 from coldline.arm.fields import Sctlr
 from coldline.arm.stage2 import STAGE2_NORMAL_WB
-from coldline.events.appending import emit
+from coldline.events.appending import emit, note_instruction
 from coldline.events.op import Op
 from coldline.jit.intrinsics import compiled, int64, load64, record_like, store8, store64, uint64
 from coldline.mmu import formats
@@ -175,6 +175,7 @@ def _walk(s: Any, address: int, announced: bool) -> int:
             attributes = formats.walk_attributes(s, upper, both)
         if announced and _use(s, at):
             emit(s, at, 1 << size_shift, _WALK, 0, attributes)
+            note_instruction(s)
         s.walk_level = uint64(level)
         descriptor = formats.read_descriptor(s, at)
         if not formats.is_valid(s, descriptor):

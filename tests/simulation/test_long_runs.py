@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 
 from coldline import trial_repair
+from coldline.arm.cores import CORES
+from coldline.cli.arguments.values import DEFAULT_CORES
 from coldline.cli.inputs.trials import TrialRun
 from coldline.events import Op, words
-from coldline.events.batch import Batch
+from coldline.events.batch import Batch, InstructionState
 from coldline.events.batch_footprints import Footprints
 from coldline.events.footprints import EventRanges, slots_of
 from coldline.events.layout import EVERYWHERE_SLOT, GRANULE_SLOTS, MARKS_SIZE, MUCH, PAGE_SLOTS
@@ -23,8 +25,11 @@ from coldline.events.source import Sink
 from coldline.explain import second_pass
 from coldline.explain.selection import KeptEvents
 from coldline.first_pass import check
+from coldline.guest import GuestOptions, make_plan
+from coldline.image import load_kernel
 from coldline.repair.kept_events import APART, KeptSearch
 from coldline.repair.result import Target
+from coldline.samples import sample
 from coldline.simulation import Trial
 from coldline.support.units import PAGE_SIZE
 from coldline.verdict import Judgement, judge
@@ -165,6 +170,36 @@ def test_instructions_that_the_second_run_leaves_out_are_found_by_a_third(
     ]
     assert codes[0] == codes[1]
     assert any(any(each) for each in codes[0])
+
+
+@pytest.mark.parametrize("name", ["midway-arm64", "midway-arm32"])
+@pytest.mark.parametrize("high_water", [5, words.HIGH_WATER])
+def test_the_instructions_of_walks_are_known_without_looking_them_up(
+    monkeypatch: pytest.MonkeyPatch, name: str, high_water: int
+) -> None:
+    monkeypatch.setattr(words, "HIGH_WATER", high_water)
+    plan = make_plan(load_kernel(sample(name).image), GuestOptions(memory=16 << 20))
+    trial = replace(midway_trial("rfc", "uncached"), plan=plan, core=CORES[DEFAULT_CORES[plan.architecture]])
+
+    def instructions(located: EventRanges | None) -> dict[tuple[int, Op], tuple[int, ...]]:
+        """By the number of an event and what it is; that of a walk is known, and others' perhaps."""
+        found, events = dict[tuple[int, Op], tuple[int, ...]](), 0
+
+        def sink(batch: Batch) -> None:
+            nonlocal events
+            if batch.instructions is not None:
+                for number, row in enumerate(batch.instructions.tolist()):
+                    if row[-1] != InstructionState.UNKNOWN:
+                        found[events + number, Op(batch.rows["op"][number])] = row
+            events += len(batch)
+
+        trial.run(sink, instructions=True, located=located)
+        return found
+
+    every, noted = instructions(None), instructions(EventRanges([]))
+    assert {key for key in every if key[1] is Op.WALK} == {key for key in noted if key[1] is Op.WALK} != set()
+    assert noted == {key: every[key] for key in noted}
+    assert len(noted) < len(every)
 
 
 @pytest.mark.parametrize(

@@ -128,14 +128,13 @@ def access(uc: Any, s: Any, tagged: Any, size: int, op: int) -> None:
 @compiled
 def _translate_block(s: Any, address: int) -> int:
     """`translate_code` for a block; from its walks on, events are attributed to the block's first instruction."""
-    first = s.count
+    first, noted = s.count, s.noted
     s.at_virtual, s.at_state = uint64(address), uint64(_UNKNOWN)
     tagged = translate_code(s, address)
     if tagged >= 0:
         s.block_physical = s.at_physical = uint64(tagged & ADDRESS_MASK)
         s.at_state = s.instruction_set
-        if s.instruction_rows:
-            locate_from(s, first, s.at_physical, s.at_state)
+        locate_from(s, first, noted, s.at_physical, s.at_state)
     return tagged
 
 

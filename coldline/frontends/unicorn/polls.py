@@ -12,6 +12,7 @@ A turn ends at the head of such a loop, so that no iteration is cut in two. `s` 
 
 from typing import Any
 
+from coldline.events.appending import forget_notes
 from coldline.jit.intrinsics import compiled, load64, uint64
 from coldline.mmu.view import NOWHERE
 from coldline.support.hashing import GOLDEN
@@ -55,6 +56,7 @@ def follow_loop(s: Any, address: Any) -> None:
         _drop_equal_ones(s)
         s.polling = uint64(1)
     s.fill, s.count = s.loop_fill, s.loop_count
+    forget_notes(s)
 
 
 @compiled
