@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The operations on rows, with compiled loops: see `coldline.checker.dense_rows`."""
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,13 @@ from coldline.events import Event, Op
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+MANY = 1 << 13
+"""Rows from which several threads step them."""
+
+FIRST = 1 << 8
+"""Rows that one thread steps before, from which the others know the new values of lines."""
 
 
 class CompiledRows:
@@ -96,16 +104,53 @@ class CompiledRows:
             self._state.lines.learn(row, index, int(registers["learn_letter"]))
 
     def _step_rows(self, rows: "NDArray[np.intp]", letter: int, *, is_fetch: bool) -> "Iterator[np.void]":
+        wanted = rows.astype(np.uint64)
+        threads = len(os.sched_getaffinity(0))
+        if threads > 1 and len(wanted) >= MANY and self._remembers:
+            yield from self._step_lines(wanted[:FIRST], None, letter, is_fetch=is_fetch)
+            wanted = wanted[FIRST:]
+            lines = self._step_known(wanted, letter, threads)
+            left = lines < self._state.memory.lines_per_page
+            yield from self._step_lines(wanted[left], lines[left], letter, is_fetch=is_fetch)
+        else:
+            yield from self._step_lines(wanted, None, letter, is_fetch=is_fetch)
+        self.loops.forget_pages()
+
+    @property
+    def _remembers(self) -> bool:
+        """Whether the loops remember lines' new values by their old ones."""
+        registers = self.loops.registers
+        return not registers["orders"] and not registers["asking"]
+
+    def _step_known(self, rows: "NDArray[np.uint64]", letter: int, threads: int) -> "NDArray[np.uint64]":
+        """Apply a letter to the lines whose new values are known, in several threads; return the first line left.
+
+        The loops remember the values of lines without a hazard alone. So no hazard is found here, and those that
+        are left are found in the order of their addresses.
+        """
+        lines = np.empty(len(rows), np.uint64)
+        each = [
+            (part.ctypes.data, of_part.ctypes.data, len(part), int(letter))
+            for part, of_part in zip(
+                np.array_split(rows, threads), np.array_split(lines, threads), strict=True
+            )
+        ]
+        self.loops.call_at_once("step_known", each)
+        return lines
+
+    def _step_lines(
+        self, rows: "NDArray[np.uint64]", lines: "NDArray[np.uint64] | None", letter: int, *, is_fetch: bool
+    ) -> "Iterator[np.void]":
+        """Apply a letter to all lines of some rows, or to those from the number in `lines` on."""
         loops = self.loops
         registers = loops.registers
-        wanted = rows.astype(np.uint64)
         registers["row_at"], registers["done"], registers["at"] = 0, 0, 0
+        first = 0 if lines is None else lines.ctypes.data
         while True:
             loops.update()
-            loops.call("step_rows", wanted.ctypes.data, len(wanted), int(letter), is_fetch)
+            loops.call("step_rows", rows.ctypes.data, first, len(rows), int(letter), is_fetch)
             yield from loops.take_found()
             status = int(registers["status"])
             if status == frame.DONE:
                 break
             self.make_room(status)
-        loops.forget_pages()

@@ -6,7 +6,8 @@ See `coldline.checker.compiled.frame` for the record.
 
 import ctypes
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,6 +64,13 @@ class Loops:
         self._functions[name](self._address, *arguments)
         memory = self._state.memory
         memory.rows, memory.leaves_used = int(self.registers["used_rows"]), int(self.registers["leaves_used"])
+
+    def call_at_once(self, name: str, each: Sequence[tuple[int, ...]]) -> None:
+        """Run a loop that changes nothing in the frame once for each of some arguments, in as many threads."""
+        waiting = [_threads().submit(self._functions[name], self._address, *more) for more in each[1:]]
+        self._functions[name](self._address, *each[0])
+        for one in waiting:
+            one.result()
 
     def take_found(self) -> "NDArray[np.void]":
         """Return the hazards that a loop has noted, and clear its notes."""
@@ -150,6 +158,11 @@ class Loops:
         registers["distinct"] = 0xFFFF if self._state.findings.distinct else 0
 
 
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(thread_name_prefix="rows")
+
+
 def badness_of(found: "np.void") -> tuple[Badness, ...]:
     """The hazards of each line of a noted hazard."""
     ways = (
@@ -176,6 +189,7 @@ def load_loops() -> dict[str, Callable[..., None]]:
     """The loops by their names, compiled unless they are cached; each takes a frame's address."""
     addresses = code_cache.load_code(MODULE)
     word, pointer = ctypes.c_uint64, ctypes.c_void_p
-    arguments = {"take": (pointer,), "step_rows": (pointer, pointer, word, word, word)}
+    arguments = {"take": (pointer,), "step_rows": (pointer, pointer, pointer, word, word, word)}
+    arguments |= {"step_known": (pointer, pointer, pointer, word, word)}
     arguments |= {"join": (pointer,), "count_lines": (pointer, pointer)}
     return {name: ctypes.CFUNCTYPE(None, *kinds)(addresses[name]) for name, kinds in arguments.items()}

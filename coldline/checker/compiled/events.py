@@ -15,8 +15,9 @@ from coldline.checker.compiled.marks import (
     scratch_lacks,
 )
 from coldline.checker.compiled.moves import move, move_code, take_barrier, walk_changes
-from coldline.checker.compiled.pages import count_known, note_hazard, through
+from coldline.checker.compiled.pages import count_known, note_hazard
 from coldline.checker.compiled.records import count_values, crowded, join_equals, put
+from coldline.checker.compiled.row_loops import step_known, step_rows
 from coldline.checker.compiled.still_events import take_still
 from coldline.checker.compiled.values import OWN, node_at, owned_at, set_value, value_of
 from coldline.checker.state.marks import BARRIER_OPS
@@ -268,17 +269,6 @@ def take(frame_at: Any) -> None:
     _take(f)
 
 
-@cfunc(types.void(_POINTER, types.uintp, types.uint64, types.uint64, types.uint64))
-def step_rows(frame_at: Any, rows: int, count: int, letter: int, is_fetch: int) -> None:
-    """Apply `letter` to all lines of `count` rows; `f.row_at` is the row to continue at."""
-    f = carray(frame_at, (1,))[0]
-    f.status = _DONE
-    while f.row_at < uint64(count):
-        if not through(f, load64(uint64(rows) + (f.row_at << _3)), uint64(letter), is_fetch != 0):
-            return
-        f.row_at += _1
-
-
 @cfunc(types.void(_POINTER))
 def join(frame_at: Any) -> None:
     """Join equal records: see `join_equals`."""
@@ -293,4 +283,10 @@ def count_lines(frame_at: Any, counts: int) -> None:
     count_values(f, uint64(counts))
 
 
-EXPORTS = {"take": take, "step_rows": step_rows, "join": join, "count_lines": count_lines}
+EXPORTS = {
+    "take": take,
+    "step_rows": step_rows,
+    "step_known": step_known,
+    "join": join,
+    "count_lines": count_lines,
+}

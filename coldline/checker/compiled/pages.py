@@ -118,6 +118,31 @@ def _through_parts(f: Any, row: int, index: int, value: int, transformer: int, l
 
 
 @compiled
+def through_known(f: Any, row: int, letter: int) -> int:
+    """Apply the deferred letters, and then `letter`, to the lines of a row, up to the first one without a memo.
+
+    Nothing in the frame is changed, so that several threads may do this at once, each with other rows. Return the
+    number of the first line that is left; the number of lines in a page if none is.
+    """
+    transformer = uint64(load16(f.pages + (row << _3) + _2))
+    if f.memo_of != transformer << _8 | letter | _1 << _32:
+        return _0
+    first, index = row * f.per_page, _0
+    while index + _8 <= f.per_page:
+        if not look_up_eight(f, first + index, f.memo, True):
+            return index
+        index += _8
+    while index < f.per_page:
+        known = uint64(load32(f.memo + (value_of(f, first + index) << _2)))
+        if known == _0:
+            return index
+        set_value(f, first + index, known & OWN)
+        index += _1
+    store16(f.pages + (row << _3) + _2, _0)
+    return index
+
+
+@compiled
 def through(f: Any, row: int, letter: int, is_fetch: bool) -> bool:
     """Apply the deferred letters, and then `letter`, to all lines of a row, from line `f.done` on.
 
