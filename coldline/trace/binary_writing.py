@@ -84,7 +84,10 @@ class BinaryWriter:
 
     def _numbers(self, batch: Batch) -> "np.ndarray | None":
         """The file's number for each of the batch's agents that has events in it; None if the numbers are equal."""
-        used = np.flatnonzero(np.bincount(batch.rows["agent"], minlength=1)).tolist() if len(batch) else []
+        if all(name in self._names for name in batch.agents):
+            used = list(range(len(batch.agents)))
+        else:
+            used = np.flatnonzero(np.bincount(batch.rows["agent"], minlength=1)).tolist() if len(batch) else []
         numbers = np.arange(len(batch.agents), dtype=np.uint16)
         for agent in used:
             numbers[agent] = self._number(batch.agents[agent])

@@ -24,7 +24,8 @@ KIND_DTYPE = np.dtype([(name, kind) for name, kind in DTYPE_FIELDS if name not i
 MAX_GROUP = 1 << 16
 """The most events that are grouped at a time, and so the most kinds."""
 
-_FACTORS = ((0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F), (0xD6E8FEB86659FD93, 0xA0761D6478BD642F))
+_FACTORS = (0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93)
+_REST_BITS = 64 - AGENT_SHIFT
 _ORDER = np.arange(MAX_GROUP)
 
 
@@ -45,7 +46,7 @@ class Grouper:
     """Groups events by kind. It keeps its working memory, as allocating that takes longer than the work."""
 
     def __init__(self) -> None:
-        self._size, self._rest, self._hash, self._work = np.empty((4, MAX_GROUP), np.uint64)
+        self._key, self._hash, self._work = np.empty((3, MAX_GROUP), np.uint64)
         self._last, self._same = np.empty((2, MAX_GROUP), np.intp)
         self._numbers = np.empty(MAX_GROUP, np.uint16)
 
@@ -62,32 +63,30 @@ class Grouper:
         index : ndarray of uint8 or uint16, shape (events,)
         """
         count, words = len(rows), words_of(rows)
-        size, rest, numbers = self._size[:count], self._rest[:count], self._numbers[:count]
-        size[:] = words[:, 1]
+        size, numbers, key, rest = words[:, 1], self._numbers[:count], self._key[:count], self._work[:count]
         np.right_shift(words[:, 2], np.uint64(AGENT_SHIFT), out=rest)
-        for factors in _FACTORS:
-            same = self._meet(size, rest, *factors)
-            if self._equal(size, same) and self._equal(rest, same):
+        np.left_shift(size, np.uint64(_REST_BITS), out=key)
+        key |= rest
+        for factor in _FACTORS if int(size.max()) >> _REST_BITS == 0 else ():
+            same = self._meet(key, factor)
+            if self._equal(key, same):
                 first = np.flatnonzero(same == _ORDER[:count])
                 numbers[first] = _ORDER[: len(first)]
                 return _kinds(rows[first]), numbers.take(same).astype(_index_type(len(first)), copy=False)
+        rest = words[:, 2] >> np.uint64(AGENT_SHIFT)
         order = np.lexsort((rest, size))
         new = np.ones(count, bool)
         new[1:] = (np.diff(size[order]) != 0) | (np.diff(rest[order]) != 0)
         numbers[order] = np.cumsum(new) - 1
         return _kinds(rows[order[new]]), numbers.astype(_index_type(int(new.sum())))
 
-    def _meet(
-        self, size: "NDArray[np.uint64]", rest: "NDArray[np.uint64]", by_size: int, by_rest: int
-    ) -> "NDArray[np.intp]":
+    def _meet(self, key: "NDArray[np.uint64]", factor: int) -> "NDArray[np.intp]":
         """For each event, one event with the same hash: the same one for all events with that hash."""
-        slot, work = self._hash[: len(size)], self._work[: len(size)]
-        np.multiply(size, np.uint64(by_size), out=slot)
-        np.multiply(rest, np.uint64(by_rest), out=work)
-        slot += work
+        slot = self._hash[: len(key)]
+        np.multiply(key, np.uint64(factor), out=slot)
         slot >>= np.uint64(48)
-        self._last[slot.view(np.intp)] = _ORDER[: len(size)]
-        return np.take(self._last, slot.view(np.intp), out=self._same[: len(size)], mode="clip")
+        self._last[slot.view(np.intp)] = _ORDER[: len(key)]
+        return np.take(self._last, slot.view(np.intp), out=self._same[: len(key)], mode="clip")
 
     def _equal(self, column: "NDArray[np.uint64]", same: "NDArray[np.intp]") -> bool:
         """Whether each event has the same value in a column as the event that stands for its hash."""
