@@ -2,22 +2,21 @@
 """The engine that takes one event at a time. It knows every event; the compiled loops know the common ones."""
 
 from collections.abc import Callable
-from functools import reduce
-from operator import or_
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from coldline.checker.alias_tracker import AliasTracker
 from coldline.checker.broken_mappings import add_broken, broken_by
 from coldline.checker.dense_rows import Rows
+from coldline.checker.marked_rows import step_marked
 from coldline.checker.page_runs import PageRun, pieces
 from coldline.checker.state.access_letters import Refusal
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.extents import extent_of
 from coldline.checker.state.letters import OF_MASTERS
 from coldline.checker.state.lines import Badness
-from coldline.checker.state.marks import barrier_bit
+from coldline.checker.state.marks import INVALIDATION_BIT, barrier_bit
 from coldline.checker.state.memory import PageRange
 from coldline.checker.state.page_sets import distinct, first_missing, gaps, those_of
 from coldline.checker.state.transitions import NO_LETTER
@@ -31,6 +30,8 @@ from coldline.events.op import Kind
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+
+_INVALIDATIONS: Final = (Op.IC_IALLU, Op.IC_IALLUIS)
 
 _LetterOf = Callable[[int], int | Refusal]
 """The row of an event's letter for the pages of a class, or why the event cannot be there."""
@@ -50,6 +51,7 @@ class Interpreter:
     def __init__(self, state: CheckState, rows: Rows) -> None:
         self._state = state
         self._profile = state.profile
+        self._has_marks_of_invalidations = state.lines.transitions.orders and not state.profile.has_barriers
         self._lines = state.lines
         self._memory = state.memory
         self._classes = state.page_classes
@@ -150,25 +152,9 @@ class Interpreter:
             self._aliases.synchronise(agent)
         letter = self._classes.maintenance(event.op, agent)
         assert letter is not None
-        number, unsettled = self._number(letter), self._lines.transitions.unsettled
-        bit = barrier_bit(event.op)
-        if self._memory.changed:
-            values = self._memory.range_values()
-            self._memory.ranges_unsettled = reduce(or_, (int(unsettled[state]) for _, state in values), 0)
-            self._memory.changed = False
-        if self._memory.ranges_unsettled & bit:
-            self._memory.set_ranges(
-                [
-                    known._replace(state=self._lines.step(known.state, number))
-                    for known in self._memory.ranges(0, ADDRESS_LIMIT // PAGE_SIZE)
-                ]
-            )
-        rows = self._memory.marks.take(bit)
-        if rows.size:
-            self._rows.read(event, where, number, rows)
+        step_marked(self._state, self._rows, event, where, self._number(letter), barrier_bit(event.op))
         if ends:
             self._aliases.mark_endings()
-        self._state.by_letter[number] += 1
 
     # Accesses and maintenance -------------------------------------------------------------------------------
 
@@ -177,6 +163,9 @@ class Interpreter:
         letter = self._classes.maintenance(event.op, agent)
         if letter is not None:
             number = self._number(letter)
+            if event.op in _INVALIDATIONS and self._has_marks_of_invalidations:
+                step_marked(self._state, self._rows, event, where, number, INVALIDATION_BIT)
+                return
 
             def letter_of(page_class: int) -> int:
                 return number

@@ -16,7 +16,7 @@ from coldline.checker.compiled import frame
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.extents import unit_of
 from coldline.checker.state.lines import Badness
-from coldline.checker.state.marks import ANY_BARRIER, barrier_bit
+from coldline.checker.state.marks import ANY_MARK, barrier_bit
 from coldline.checker.state.partitions import OWN, SLACK
 from coldline.events import Op
 from coldline.jit import code_cache, programs
@@ -97,7 +97,7 @@ class Loops:
         registers["used_rows"] = memory.rows
         registers["memo_of"] = 0
         page_classes = self._state.page_classes
-        unsettled = ANY_BARRIER if memory.changed else memory.ranges_unsettled
+        unsettled = ANY_MARK if memory.changed else memory.ranges_unsettled
         if page_classes.has_endings and any(page_classes.waits(each) for each, _ in memory.range_values()):
             unsettled |= barrier_bit(Op.DSB)
         unsettled |= barrier_bit(Op.ISB) if page_classes.unsynchronised else 0

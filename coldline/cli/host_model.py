@@ -15,7 +15,7 @@ def run_host_model(options: argparse.Namespace) -> int:
     if not options.name.isprintable() or not options.name:
         raise UsageError("--name has to be a line of text")
     with TraceFile(options.observed) as trace:
-        model = observe(trace.run, options.name, options.builder, options.observed)
+        model = observe(trace.run, options.name, options.builder, options.observed, options.arch)
     with WholeFile(options.output, "a host model") as whole:
         whole.file.write(model_text(model).encode())
     return 0

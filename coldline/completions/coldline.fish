@@ -246,6 +246,7 @@ complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -
 complete -c coldline -n '_shtab_coldline_using host-model' -s h -l help -d 'show this help message and exit'
 complete -c coldline -n '_shtab_coldline_using host-model' -l observed -x -d 'trace that '"'"'coldline watch --trace'"'"' wrote while guests were built'
 complete -c coldline -n '_shtab_coldline_using host-model' -l builder -x -d 'name of the guest that builds the others, as --name gave it (default: dom0)'
+complete -c coldline -n '_shtab_coldline_using host-model' -l arch -xka "arm64 arm32" -d 'architecture of the machine'"'"'s guests, which a trace does not say (default: arm64)'
 complete -c coldline -n '_shtab_coldline_using host-model' -l name -x -d 'the model'"'"'s name (default: observed)'
 complete -c coldline -n '_shtab_coldline_using host-model; and test $_shtab_coldline_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'file to write, or - for standard output (default: -)'
 complete -c coldline -n '_shtab_coldline_using; and test $_shtab_coldline_npos -eq 0' -a create -d 'Build a guest on the running Xen, from its dom0, and start it. xl can manage the guest, too.'

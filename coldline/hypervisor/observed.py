@@ -15,7 +15,14 @@ from coldline.errors import UsageError
 from coldline.events.op import Op
 from coldline.events.source import Sink
 from coldline.hypervisor.model import AliasLifetime, HostAlias, HostModel, HostRule
-from coldline.hypervisor.observed_pages import HYPERVISOR, GuestFinder, PageEvents, SeenOnPage, WatchedAgent
+from coldline.hypervisor.observed_pages import (
+    HYPERVISOR,
+    INVALIDATIONS,
+    GuestFinder,
+    PageEvents,
+    SeenOnPage,
+    WatchedAgent,
+)
 
 if TYPE_CHECKING:
     from coldline.events.batch import Batch
@@ -30,17 +37,20 @@ class PageStory(NamedTuple):
         The type of the mapping through which dom0 wrote it.
     aliases : frozenset of HostAlias
         Who else mapped it.
-    allocation, flush : tuple of Op
-        What the hypervisor did before dom0 mapped it, and after dom0 had written it.
+    allocation, flush, set_way : tuple of Op
+        What the hypervisor did before dom0 mapped it, after dom0 had written it, and while the guest ran.
     """
 
     mapping: MemoryType
     aliases: frozenset[HostAlias]
     allocation: tuple[Op, ...]
     flush: tuple[Op, ...]
+    set_way: tuple[Op, ...]
 
 
-def observe(run: Callable[[Sink], None], name: str, builder: str, source: str) -> HostModel:
+def observe(
+    run: Callable[[Sink], None], name: str, builder: str, source: str, architecture: str = "arm64"
+) -> HostModel:
     """Make a host model of a watched machine's events.
 
     Parameters
@@ -53,6 +63,8 @@ def observe(run: Callable[[Sink], None], name: str, builder: str, source: str) -
         The name of the guest that builds the others, such as ``dom0``.
     source : str
         Where the events are from.
+    architecture : str
+        That of the guests, ``arm64`` or ``arm32``.
 
     Raises
     ------
@@ -69,7 +81,10 @@ def observe(run: Callable[[Sink], None], name: str, builder: str, source: str) -
 
     run(take)
     stories = [
-        story for each in guests for events in each.found if (story := _story(events, builder)) is not None
+        story
+        for each in guests
+        for events, later in zip(each.found, each.later, strict=True)
+        if (story := _story(events, later, builder)) is not None
     ]
     if not stories:
         raise UsageError(f"{source}: no guest uses a page that {builder} wrote before the guest began")
@@ -79,7 +94,7 @@ def observe(run: Callable[[Sink], None], name: str, builder: str, source: str) -
     return HostModel(
         name=name,
         summary=f"observed: {count} pages of {len(guests)} guests in {source}",
-        architectures=("arm64",),
+        architectures=(architecture,),
         builder_agent=builder,
         mapping_types=tuple(sorted({story.mapping for story in stories}, reverse=True)),
         aliases=tuple(
@@ -90,6 +105,7 @@ def observe(run: Callable[[Sink], None], name: str, builder: str, source: str) -
         ),
         allocation=_rule([story.allocation for story in stories], count),
         flush=_rule([story.flush for story in stories if story.flush], count),
+        set_way=_rule([story.set_way for story in stories if story.set_way], count),
     )
 
 
@@ -108,9 +124,15 @@ def _rule(seen: list[tuple[Op, ...]], count: int) -> HostRule | None:
 
 _LIFETIMES: Final = tuple(AliasLifetime)
 
+_AS_STEP: Final = {Op.DC_ZVA: Op.WRITE, Op.IC_IALLU: Op.IC_IALLUIS}
+"""What else a step may be. Of invalidations of instruction caches one after another, a trace may have the last."""
 
-def _story(events: list[SeenOnPage], builder: str) -> PageStory | None:
-    """What was seen of a page; None if the builder did not write it."""
+
+def _story(events: list[SeenOnPage], later: list[SeenOnPage], builder: str) -> PageStory | None:
+    """What was seen of a page; None if the builder did not write it.
+
+    Once a guest runs, a hypervisor cleans its pages only where it emulates maintenance by set/way.
+    """
     writes = [seen for seen in events if seen.agent.who == builder and seen.op is Op.WRITE]
     if not writes:
         return None
@@ -125,6 +147,7 @@ def _story(events: list[SeenOnPage], builder: str) -> PageStory | None:
         frozenset(_aliases(events, writes[-1], mapping, builder)),
         _allocation([seen for seen in events if seen.number < first]),
         _maintenance([seen for seen in events if seen.number > writes[-1].number]),
+        _maintenance(later),
     )
 
 
@@ -155,7 +178,7 @@ def _allocation(events: list[SeenOnPage]) -> tuple[Op, ...]:
     last: dict[Op, int] = {}
     for seen in events:
         if seen.agent.who == HYPERVISOR:
-            op = Op.WRITE if seen.op is Op.DC_ZVA else seen.op
+            op = _AS_STEP.get(seen.op, seen.op)
             if op in (Op.WRITE, Op.DC_CIVAC, Op.IC_IALLUIS):
                 last[op] = seen.number
     if Op.WRITE not in last and Op.DC_CIVAC not in last:
@@ -169,5 +192,5 @@ def _maintenance(events: list[SeenOnPage]) -> tuple[Op, ...]:
     cleaned = [seen.number for seen in done if seen.op is Op.DC_CIVAC]
     if not cleaned:
         return ()
-    invalidated = any(seen.op is Op.IC_IALLUIS and seen.number > cleaned[0] for seen in done)
+    invalidated = any(seen.op in INVALIDATIONS and seen.number > cleaned[0] for seen in done)
     return (Op.DC_CIVAC, Op.IC_IALLUIS) if invalidated else (Op.DC_CIVAC,)

@@ -28,6 +28,7 @@ _BY_SUFFIX: Final = {
         strict=True,
     )
 }
+INVALIDATIONS: Final = (Op.IC_IALLU, Op.IC_IALLUIS)
 _USES: Final = (Op.READ, Op.WRITE, Op.FETCH)
 _KEPT: Final = (Op.WRITE, Op.DC_ZVA, Op.DC_CIVAC, Op.MAP, Op.UNMAP)
 
@@ -48,11 +49,12 @@ class SeenOnPage(NamedTuple):
 
 
 class LoadedGuest(NamedTuple):
-    """A guest: its name, the numbers of its first event and of its first access, and the pages that are looked at."""
+    """A guest: its name; the numbers of its first event, first access and last one; the pages that are looked at."""
 
     name: str
     begins: int
     uses: int
+    ends: int
     pages: "NDArray[np.int64]"
 
 
@@ -70,6 +72,7 @@ class GuestFinder:
         self._builder = builder
         self._begins: dict[str, int] = {}
         self._uses: dict[str, int] = {}
+        self._ends: dict[str, int] = {}
         self._used: dict[str, set[int]] = {}
         self._written: set[int] = set()
         self._written_before: dict[str, set[int]] = {}
@@ -90,8 +93,10 @@ class GuestFinder:
             if who not in self._begins:
                 begin.append((int(np.flatnonzero(mine)[0]), who))
             mine &= np.isin(rows["op"], _USES)
-            if who not in self._uses and mine.any():
-                self._uses[who] = self._number + int(np.flatnonzero(mine)[0])
+            if mine.any():
+                used = np.flatnonzero(mine)
+                self._uses.setdefault(who, self._number + int(used[0]))
+                self._ends[who] = self._number + int(used[-1])
             self._used.setdefault(who, set()).update(np.unique(pages[mine]).tolist())
         writers = [index for index, each in enumerate(agents) if each == self._builder]
         writes = np.flatnonzero(np.isin(rows["agent"], writers) & (rows["op"] == Op.WRITE))
@@ -110,7 +115,8 @@ class GuestFinder:
             loaded = sorted(self._used[who] & self._written_before[who])
             step = -(-len(loaded) // PAGES_OF_GUEST)
             if loaded:
-                found.append(LoadedGuest(who, self._begins[who], uses, np.array(loaded[::step], np.int64)))
+                pages = np.array(loaded[::step], np.int64)
+                found.append(LoadedGuest(who, self._begins[who], uses, self._ends[who], pages))
         return found
 
 
@@ -119,10 +125,18 @@ class PageEvents:
 
     An invalidation of instruction caches may be told as late as the guest's first access: see
     `coldline.frontends.qemu.accesses`.
+
+    Attributes
+    ----------
+    found : list of list of SeenOnPage
+        The events of each page.
+    later : list of list of SeenOnPage
+        What the hypervisor then did to caches, until the guest's last access.
     """
 
     def __init__(self, guest: LoadedGuest, builder: str) -> None:
         self.found: list[list[SeenOnPage]] = [[] for _ in guest.pages]
+        self.later: list[list[SeenOnPage]] = [[] for _ in guest.pages]
         self._guest, self._known = guest, (HYPERVISOR, builder, *_OTHERS)
         self._alive: list[dict[WatchedAgent, SeenOnPage]] = [{} for _ in guest.pages]
         self._looked_at = np.zeros(int(guest.pages[-1]) + 2, bool)
@@ -132,11 +146,11 @@ class PageEvents:
     def take(self, batch: "Batch") -> None:
         """Take the next events."""
         number, self._number = self._number, self._number + len(batch)
-        if number > self._guest.uses:
+        if number > self._guest.ends:
             return
         rows, agents, pages = batch.rows, [who_of(agent) for agent in batch.agents], self._guest.pages
         operations = rows["op"]
-        everywhere = np.isin(operations, (Op.IC_IALLU, Op.IC_IALLUIS))
+        everywhere = np.isin(operations, INVALIDATIONS)
         begin = (rows["address"] >> np.uint64(_SHIFT)).astype(np.int64)
         touched = self._looked_at[np.minimum(begin, len(self._looked_at) - 1)]
         touched &= np.isin(operations, _KEPT)
@@ -149,15 +163,23 @@ class PageEvents:
         for index in np.flatnonzero(touched).tolist():
             agent = agents[rows["agent"][index]]
             seen = SeenOnPage(number + index, Op(int(operations[index])), agent)
-            if seen.number > self._guest.uses:
+            if seen.number > self._guest.ends:
                 return
-            if everywhere[index]:
-                if seen.number < self._guest.begins or agent.who == HYPERVISOR:
-                    self._add(seen, 0, len(pages))
-            elif seen.number < self._guest.begins:
+            first, end = 0, len(pages)
+            if not everywhere[index]:
                 last = (int(rows["address"][index]) + int(rows["size"][index]) - 1) >> _SHIFT
-                first, end = np.searchsorted(pages, (int(begin[index]), last + 1))
-                self._add(seen, int(first), int(end))
+                first, end = map(int, np.searchsorted(pages, (int(begin[index]), last + 1)))
+            if seen.number > self._guest.uses:
+                if agent.who == HYPERVISOR and (everywhere[index] or seen.op is Op.DC_CIVAC):
+                    self._add_later(seen, first, end)
+            elif seen.number < self._guest.begins or (everywhere[index] and agent.who == HYPERVISOR):
+                self._add(seen, first, end)
+
+    def _add_later(self, seen: SeenOnPage, first: int, end: int) -> None:
+        """Note maintenance once for each time: of lines one after another, the first."""
+        for at in range(first, end):
+            if not self.later[at] or self.later[at][-1].op is not seen.op:
+                self.later[at].append(seen)
 
     def _add(self, seen: SeenOnPage, first: int, end: int) -> None:
         for at in range(first, end):
@@ -167,6 +189,6 @@ class PageEvents:
                 self._alive[at].pop(seen.agent, None)
             if seen.agent.who in self._known:
                 self.found[at].append(seen)
-            elif seen.op not in (Op.IC_IALLU, Op.IC_IALLUIS):
+            elif seen.op not in INVALIDATIONS:
                 # The page was an earlier guest's: what is alive beside it goes on.
                 self.found[at] = [each for each in self._alive[at].values() if each.agent.who == HYPERVISOR]

@@ -9,7 +9,7 @@ from typing import Any
 from coldline.checker.compiled import frame
 from coldline.checker.compiled.values import OWN, node_at, owned_at, value_of
 from coldline.checker.state import partitions
-from coldline.checker.state.marks import BARRIER_OPS
+from coldline.checker.state.marks import MARKS
 from coldline.checker.state.transitions import UNKNOWN
 from coldline.jit.intrinsics import (
     compiled,
@@ -42,7 +42,7 @@ def mark_row(f: Any, row: int, barriers: int) -> None:
         count = load64(f.mark_count)
         store32(f.marks + (count << _2), row)
         store64(f.mark_count, count + _1)
-    for number in range(len(BARRIER_OPS)):
+    for number in range(MARKS):
         count_at = f.mark_count + uint64(8 * (number + 1))
         store64(count_at, load64(count_at) + (new >> uint64(number) & _1))
 
@@ -61,7 +61,7 @@ def take_marked(f: Any, number: int) -> None:
         store32(f.taken_rows + (taken << _2), row)
         taken += _1
         store8(f.marked + row, _0)
-        for bit in range(len(BARRIER_OPS)):
+        for bit in range(MARKS):
             count_at = f.mark_count + uint64(8 * (bit + 1))
             store64(count_at, load64(count_at) - (mark >> uint64(bit) & _1))
     store64(f.mark_count, kept)

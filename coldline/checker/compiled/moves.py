@@ -7,7 +7,7 @@ from coldline.checker.compiled import frame
 from coldline.checker.compiled.dense_rows import NO_ROW, dense_row_of, forget_cached_page
 from coldline.checker.compiled.marks import mark_row, take_marked
 from coldline.checker.compiled.pages import page_of, through
-from coldline.checker.state.marks import ANY_BARRIER, BARRIER_OPS
+from coldline.checker.state.marks import ANY_MARK, BARRIER_OPS
 from coldline.checker.state.transitions import LETTER_ROWS, UNKNOWN
 from coldline.events.op import Op
 from coldline.jit.intrinsics import compiled, int64, load8, load16, load32, load64, store16, uint64
@@ -19,7 +19,7 @@ _MOVES = uint64(frame.MOVES)
 _UNMAP_CODE, _DESCRIPTOR_CODE, _TLBI_CODE, _DSB_CODE = (
     uint64(code) for code in (frame.UNMAP_CODE, frame.DESCRIPTOR_CODE, frame.TLBI_CODE, frame.DSB_CODE)
 )
-_ANY_BARRIER = uint64(ANY_BARRIER)
+_ANY_MARK = uint64(ANY_MARK)
 _DSB, _DSB_BIT = uint64(BARRIER_OPS.index(Op.DSB)), uint64(1 << BARRIER_OPS.index(Op.DSB))
 _LETTERS = uint64(LETTER_ROWS)
 _UNKNOWN = uint64(UNKNOWN)
@@ -56,7 +56,7 @@ def move(f: Any, row: int, page: int, agent: int, code: int) -> bool:
         store16(page_at + _2, transformer)
         forget_cached_page(f, page)
         if f.orders:
-            mark_row(f, row, _ANY_BARRIER)
+            mark_row(f, row, _ANY_MARK)
     store16(page_at, uint64(new))
     if load8(f.endings + uint64(new)):
         mark_row(f, row, _DSB_BIT)
@@ -96,7 +96,7 @@ def _knows_endings(f: Any, agent: int) -> bool:
 def _leave_to_interpreter(f: Any) -> bool:
     """Mark again what a barrier has not got to; always false, for callers to return."""
     while f.barrier_row_at < f.barrier_rows:
-        mark_row(f, uint64(load32(f.taken_rows + (f.barrier_row_at << _2))), _ANY_BARRIER)
+        mark_row(f, uint64(load32(f.taken_rows + (f.barrier_row_at << _2))), _ANY_MARK)
         f.barrier_row_at += _1
     f.barrier_rows = f.barrier_row_at = _0
     f.status = _INTERPRET

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coldline.checker.state.marks import barrier_bit
+from coldline.checker.state.marks import INVALIDATION_BIT, barrier_bit
 from coldline.checker.state.transitions import (
     MAX_TRANSFORMERS,
     NO_LETTER,
@@ -171,9 +171,12 @@ class LearnedTables(Tables):
         for row, letter in self._reads:
             self._judge(row, letter, first)
         for state in range(first, end):
-            self.unsettled[state] = sum(
-                _BARRIER_BITS[act] for act in self._machine.barriers_that_change(state)
-            )
+            if self._machine.has_barriers:
+                self.unsettled[state] = sum(
+                    _BARRIER_BITS[act] for act in self._machine.barriers_that_change(state)
+                )
+            elif self._machine.is_changed_by_invalidation(state):
+                self.unsettled[state] = INVALIDATION_BIT
 
     def _judge(self, row: int, letter: CoreEvent, first: int) -> None:
         """Fill in the hazards of a read, for the states from `first` on."""

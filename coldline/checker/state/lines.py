@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from coldline.checker.state.marks import ANY_BARRIER
+from coldline.checker.state.marks import ANY_MARK
 from coldline.checker.state.memory import Memory
 from coldline.checker.state.page_sets import distinct
 from coldline.checker.state.partitions import Partitions, Parts, merged
@@ -122,7 +122,7 @@ class Lines:
             table[list(together)] = list(together.values())
             self.memory.deferred[rows] = table[waiting]
         if self.transitions.orders:
-            self.memory.marks.add(rows, ANY_BARRIER)
+            self.memory.marks.add(rows, ANY_MARK)
         return True
 
     def learn(self, row: int, index: int, letter: int) -> None:

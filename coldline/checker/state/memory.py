@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from coldline.checker.state.dense_chunks import CHUNK, rows_between
-from coldline.checker.state.marks import ANY_BARRIER, Marks
+from coldline.checker.state.marks import ANY_MARK, Marks
 from coldline.checker.state.packing import MAX_PACKED, packed, unpacked
 from coldline.checker.state.page_classes import UNMAPPED
 from coldline.checker.state.reserved_arrays import reserve
@@ -62,7 +62,7 @@ class Memory:
     cold : int
         The state of every byte at the start.
     unsettled : ndarray of uint8, shape (states,), optional
-        The barriers that change each state: a page in one is marked when it becomes dense.
+        The events that change each state, as in `Marks.marked`: a page in one is marked when it becomes dense.
 
     Attributes
     ----------
@@ -83,11 +83,11 @@ class Memory:
     pages : ndarray of uint16, shape (rows, 4)
         `classes`, `deferred` and `blocks`, side by side.
     marks : Marks
-        The dense pages that may have lines that a barrier changes.
+        The dense pages that may have lines that a barrier changes, or an invalidation of all instruction caches.
     changed : bool
         Whether ranges were set since somebody cleared this.
     ranges_unsettled : int
-        The barriers that changed some range when somebody last looked, as in `Marks.marked`.
+        The events that changed some range when somebody last looked, as in `Marks.marked`.
     chunk_of : ndarray of int64, shape (rows // CHUNK,)
         The chunk of each `CHUNK` rows.
     rows : int
@@ -121,7 +121,7 @@ class Memory:
         self.directory: NDArray[np.uint64] = np.zeros((1 << _DIRECTORY_START_BITS, 2), np.uint64)
         self.leaves_used = 0
         self.told: dict[int, list[tuple[int, int]]] = {}
-        self.changed, self.ranges_unsettled = True, ANY_BARRIER
+        self.changed, self.ranges_unsettled = True, ANY_MARK
         self._starts = [0]
         self._values = [(UNMAPPED, cold)]
         self._arrays: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None

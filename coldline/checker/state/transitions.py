@@ -80,7 +80,8 @@ class Tables:
         A bit for each of the first `QUIET_LETTERS` letters that changes nothing and has no hazard if a byte is in the
         state, whether the letter applies to this byte or to another one of its line.
     unsettled : ndarray of uint8, shape (states,)
-        The barriers of any core that change a byte in the state, as in `coldline.checker.state.marks.Marks.marked`.
+        The events of all memory, by any core, that change a byte in the state, as in
+        `coldline.checker.state.marks.Marks.marked`.
     transformers : ndarray of uint16, shape (MAX_TRANSFORMERS, states)
         The next state by deferred letters, for a byte in each state; `UNKNOWN` if it has not been worked out.
     then : ndarray of uint16, shape (MAX_TRANSFORMERS, LETTER_ROWS)

@@ -88,6 +88,12 @@ def add_host_model(commands: "Commands") -> None:
         help="name of the guest that builds the others, as --name gave it (default: dom0)",
     )
     parser.add_argument(
+        "--arch",
+        choices=("arm64", "arm32"),
+        default="arm64",
+        help="architecture of the machine's guests, which a trace does not say (default: arm64)",
+    )
+    parser.add_argument(
         "--name", default="observed", metavar="MODEL", help="the model's name (default: observed)"
     )
     parser.add_argument(

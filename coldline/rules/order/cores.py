@@ -122,6 +122,11 @@ class CoresMachine:
     def __len__(self) -> int:
         return len(self._states)
 
+    @property
+    def has_barriers(self) -> bool:
+        """Whether operations are complete at their core's barriers, and not at once."""
+        return self._ordering.barriers
+
     def add_core(self) -> int:
         """The number of one more core, of an agent of which it is not known whether it shares a core.
 
@@ -163,6 +168,17 @@ class CoresMachine:
         found = [self._machine.barriers_that_change(part) for part in copies]
         found += [self._owners.barriers_that_change(part) for part in since_gift]
         return frozenset().union(*found)
+
+    def is_changed_by_invalidation(self, state: int) -> bool:
+        """Whether an invalidation of all of an instruction cache, or of all of them, may change `state`.
+
+        Where everything takes effect at once, that of a core's own is to it what that of all is.
+        """
+        copies, since_gift = self._states[state]
+        invalidation = OrderedLetter(Act.IC, 0)
+        return any(self._machine.step(part, invalidation) != part for part in copies) or any(
+            self._owners.step(part, invalidation) != part for part in since_gift
+        )
 
     def _after(self, parts: _Parts, letter: CoreEvent | Speculation) -> _Parts:
         if isinstance(letter, CoreEvent) and letter.act is Act.GIVE:
