@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coldline.checker.compiled import frame
-from coldline.checker.loops import Loops, badness_of
+from coldline.checker.loops import Found, Loops
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.lines import Badness
 from coldline.checker.state.partitions import BLOCKS, OWN
@@ -48,8 +48,7 @@ class CompiledRows:
         """Apply a checked letter of an event to all lines of some rows."""
         state = self._state
         for found in self._step_rows(rows, letter, is_fetch=event.op is Op.FETCH):
-            address, lines = int(found["address"]), int(found["lines"])
-            state.findings.add(state.events, where, event, address, lines, badness_of(found))
+            state.findings.add(state.events, where, event, found.address, found.lines, found.badness)
 
     def would_read(
         self, rows: "NDArray[np.intp]", letter: int
@@ -63,7 +62,7 @@ class CompiledRows:
         self.loops.registers["asking"] = 1
         try:
             for found in self._step_rows(rows, letter, is_fetch=False):
-                yield int(found["address"]), int(found["lines"]), badness_of(found)
+                yield found.address, found.lines, found.badness
         finally:
             self.loops.registers["asking"] = 0
             deferred[rows] = NOTHING_DEFERRED
@@ -103,7 +102,7 @@ class CompiledRows:
             row, index = int(registers["learn_row"]), int(registers["learn_index"])
             self._state.lines.learn(row, index, int(registers["learn_letter"]))
 
-    def _step_rows(self, rows: "NDArray[np.intp]", letter: int, *, is_fetch: bool) -> "Iterator[np.void]":
+    def _step_rows(self, rows: "NDArray[np.intp]", letter: int, *, is_fetch: bool) -> Iterator[Found]:
         wanted = rows.astype(np.uint64)
         threads = len(os.sched_getaffinity(0))
         if threads > 1 and len(wanted) >= MANY and self._remembers:
@@ -140,7 +139,7 @@ class CompiledRows:
 
     def _step_lines(
         self, rows: "NDArray[np.uint64]", lines: "NDArray[np.uint64] | None", letter: int, *, is_fetch: bool
-    ) -> "Iterator[np.void]":
+    ) -> Iterator[Found]:
         """Apply a letter to all lines of some rows, or to those from the number in `lines` on."""
         loops = self.loops
         registers = loops.registers

@@ -13,7 +13,6 @@ from coldline.checker.compiled import frame
 from coldline.checker.compiled_dense_rows import CompiledRows
 from coldline.checker.dispatch import DispatchTables
 from coldline.checker.interpreter import Interpreter
-from coldline.checker.loops import badness_of
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.letters import OF_MASTERS
 from coldline.checker.state.page_classes import UNMAPPED
@@ -72,10 +71,10 @@ class FastPath:
         while True:
             self._update()
             loops.call("take")
-            for found in loops.take_found():
-                at, address, lines = int(found["event"]), int(found["address"]), int(found["lines"])
-                where = int(batch.rows["where"][at])
-                state.findings.add(base + at, where, batch.event(at), address, lines, badness_of(found))
+            found = loops.take_found()
+            events = batch.events([each.event for each in found])
+            for each, (where, event) in zip(found, events, strict=True):
+                state.findings.add(base + each.event, where, event, each.address, each.lines, each.badness)
             status = int(registers["status"])
             if status == frame.DONE:
                 break

@@ -6,9 +6,10 @@ See `coldline.checker.compiled.frame` for the record.
 
 import ctypes
 import functools
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -30,6 +31,37 @@ MODULE = programs.CHECK
 
 NO_PAGE = (1 << 64) - 1
 """Stands for no page in the tables of pages that were looked up."""
+
+
+class Found(NamedTuple):
+    """A run of lines that a loop has noted, as in `frame.FOUND_DTYPE`."""
+
+    event: int
+    address: int
+    lines: int
+    stale_low: int
+    stale_high: int
+    lost_low: int
+    lost_high: int
+    leak_low: int
+    leak_high: int
+
+    @property
+    def badness(self) -> tuple[Badness, ...]:
+        """The hazards of each of its lines."""
+        return _badness(*self[3:])
+
+
+@functools.lru_cache(maxsize=1 << 12)
+def _badness(
+    stale_low: int, stale_high: int, lost_low: int, lost_high: int, leak_low: int, leak_high: int
+) -> tuple[Badness, ...]:
+    ways = (
+        (Hazard.LEAK, leak_low, leak_high),
+        (Hazard.LOST, lost_low, lost_high),
+        (Hazard.STALE, stale_low, stale_high),
+    )
+    return tuple(Badness(hazard, low, high) for hazard, low, high in ways if high)
 
 
 class Loops:
@@ -72,9 +104,9 @@ class Loops:
         for one in waiting:
             one.result()
 
-    def take_found(self) -> "NDArray[np.void]":
+    def take_found(self) -> "list[Found]":
         """Return the hazards that a loop has noted, and clear its notes."""
-        found = self._found[: int(self.registers["founds"])].copy()
+        found = [Found(*row) for row in self._found[: int(self.registers["founds"])].tolist()]
         self._state.findings.hazards += int(self.registers["counted"])
         self.registers["founds"] = self.registers["counted"] = 0
         return found
@@ -163,14 +195,7 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(thread_name_prefix="rows")
 
 
-def badness_of(found: "np.void") -> tuple[Badness, ...]:
-    """The hazards of each line of a noted hazard."""
-    ways = (
-        (Hazard.LEAK, int(found["leak_low"]), int(found["leak_high"])),
-        (Hazard.LOST, int(found["lost_low"]), int(found["lost_high"])),
-        (Hazard.STALE, int(found["stale_low"]), int(found["stale_high"])),
-    )
-    return tuple(Badness(hazard, low, high) for hazard, low, high in ways if high)
+os.register_at_fork(after_in_child=_threads.cache_clear)  # threads do not come along
 
 
 def is_compiled() -> bool:

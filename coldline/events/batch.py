@@ -6,7 +6,8 @@ NumPy is imported when the columns are first read, so that code which only write
 
 import enum
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from coldline.events.attributes import pack_attributes, unpack_attributes
@@ -143,6 +144,12 @@ class Batch:
             rows += _EVENT.pack(event.address, event.size, line, agent, event.op, attributes)
         return cls(list(names), rows)
 
+    def events(self, indices: Sequence[int]) -> Iterator[tuple[int, Event]]:
+        """Yield the line in a text trace and the event of each of some indices."""
+        rows = self.rows[list(indices)].tolist() if indices else []
+        for address, size, where, agent, op, attributes in rows:
+            yield where, Event(self.agents[agent], Op(op), address, size, *_unpacked(attributes))
+
     def event(self, index: int) -> Event:
         """Return the event at `index`."""
         row = self.rows[index]
@@ -153,6 +160,9 @@ class Batch:
             int(row["size"]),
             *unpack_attributes(int(row["attributes"])),
         )
+
+
+_unpacked = lru_cache(maxsize=1 << 8)(unpack_attributes)
 
 
 def _dtype(fields: tuple[tuple[str, str], ...]) -> "np.dtype[np.void]":

@@ -87,7 +87,9 @@ class BinaryWriter:
         if all(name in self._names for name in batch.agents):
             used = list(range(len(batch.agents)))
         else:
-            used = np.flatnonzero(np.bincount(batch.rows["agent"], minlength=1)).tolist() if len(batch) else []
+            used = (
+                np.flatnonzero(np.bincount(batch.rows["agent"], minlength=1)).tolist() if len(batch) else []
+            )
         numbers = np.arange(len(batch.agents), dtype=np.uint16)
         for agent in used:
             numbers[agent] = self._number(batch.agents[agent])

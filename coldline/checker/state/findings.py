@@ -2,6 +2,7 @@
 """The findings of a check: reads that may go wrong, kept as runs of lines with the same hazards."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from coldline.checker.state.memory import FETCH_BITS, Memory
@@ -79,10 +80,9 @@ class Findings:
     ) -> None:
         """Note that an event may read `lines` lines from `address` on wrongly; arguments are as in `Finding`."""
         of_agent = self.kinds_of.setdefault(event.agent, {})
-        for bad in badness:
-            kind = kind_of(bad.hazard, event.op)
-            for kinds in (self.kinds, of_agent):
-                kinds[kind] = kinds.get(kind, 0) + lines
+        for kind in _kinds_of(badness, event.op):
+            self.kinds[kind] = self.kinds.get(kind, 0) + lines
+            of_agent[kind] = of_agent.get(kind, 0) + lines
         last = self.kept[-1] if self.kept else None
         if self._room is not None:
             if self._room <= 0 and (last is None or last.number != number):
@@ -149,6 +149,11 @@ class HazardEntry(NamedTuple):
     address: int
     size: int
     lines: int = 1
+
+
+@lru_cache(maxsize=1 << 12)
+def _kinds_of(badness: "tuple[Badness, ...]", op: Op) -> tuple[str, ...]:
+    return tuple(kind_of(bad.hazard, op) for bad in badness)
 
 
 def kind_of(hazard: Hazard, op: Op) -> str:
