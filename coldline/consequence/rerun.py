@@ -8,6 +8,7 @@ hazards.
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Final, NamedTuple
 
 from coldline.consequence.difference import first_difference
@@ -18,6 +19,7 @@ from coldline.events.agent_names import vcpu_name
 from coldline.explain.explained import ExplainedHazard
 from coldline.explain.old_copy import OldCopy, old_copy
 from coldline.frontends.unicorn import End, Outcome
+from coldline.frontends.unicorn.follower import Follower
 from coldline.frontends.unicorn.given_run import GivenRun
 from coldline.frontends.unicorn.line_watch import LineWatch, Seen, WatchedLines
 from coldline.frontends.unicorn.old_bytes import GivenTo, OldBytes
@@ -51,7 +53,7 @@ def consequences(
     hazards : mapping of int to ExplainedHazard
         The hazards, each with its story.
     say : callable
-        Called with what is done next.
+        Called with what is done, now and then.
     """
     found: dict[int, Consequence] = {}
     chosen: dict[int, _Chosen] = {}
@@ -63,9 +65,8 @@ def consequences(
             chosen[number] = each
     if not chosen:
         return found
-    say("running the guest to see what the lines held")
     watch = LineWatch([each.watched for each in chosen.values()])
-    trial.run(lambda batch: None, follower=watch)
+    _run(trial, watch, say=say, what="running the guest to see what the lines held")
     marks: dict[int, RunMark] = {}
     old: dict[int, OldBytes] = {}
     for (number, each), seen in zip(chosen.items(), watch.seen, strict=True):
@@ -78,14 +79,23 @@ def consequences(
             marks[number], old[number] = RunMark(each.watched.core, seen.stop), given
     if not marks:
         return found
-    say("running the guest as it was")
     plain = RecordedRun(list(marks.values()))
-    was = trial.run(lambda batch: None, follower=plain)
+    was = _run(trial, plain, say=say, what="running the guest as it was")
     for (number, each), seen in zip(chosen.items(), watch.seen, strict=True):
         if number in marks:
-            say(f"running the guest with old bytes of cause {number + 1}")
-            found[number] = _show(trial, each, seen, marks[number], old[number], plain, was)
+            run = partial(_run, say=say, what=f"running the guest with old bytes of cause {number + 1}")
+            found[number] = _show(trial, each, seen, marks[number], old[number], plain, was, run)
     return dict(sorted(found.items()))
+
+
+def _run(trial: Trial, follower: Follower, *, say: Callable[[str], None], what: str) -> Outcome:
+    """Run a trial for its follower alone."""
+    say(what)
+    return trial.run(
+        lambda batch: None,
+        follower=follower,
+        progress=lambda instructions, accesses: say(f"{what}: {instructions:,} instructions"),
+    )
 
 
 def _choose(trial: Trial, hazard: ExplainedHazard) -> "_Chosen | str":
@@ -132,14 +142,21 @@ def _old_bytes(each: _Chosen, seen: Seen) -> "OldBytes | str":
 
 
 def _show(
-    trial: Trial, each: _Chosen, seen: Seen, mark: RunMark, old: OldBytes, plain: RecordedRun, was: Outcome
+    trial: Trial,
+    each: _Chosen,
+    seen: Seen,
+    mark: RunMark,
+    old: OldBytes,
+    plain: RecordedRun,
+    was: Outcome,
+    run: Callable[[Trial, Follower], Outcome],
 ) -> Consequence:
     """Run a trial with old bytes, and compare."""
     given = GivenRun(mark, old)
     limit = min(trial.until.limit, 2 * was.instructions + _MORE_INSTRUCTIONS)
     limited = replace(trial, until=replace(trial.until, limit=limit))
     try:
-        now = limited.run(lambda batch: None, follower=given)
+        now = run(limited, given)
     except (GuestError, LostEventsError) as error:
         now = Outcome(end=End.FAULT, fault=str(error))
     divergence, compared = None, 0

@@ -170,6 +170,15 @@ def test_boot_shows_both_passes(cli: Cli) -> None:
 
 
 @pytest.mark.usefixtures("always")
+def test_runs_with_old_bytes_say_how_far_they_are(cli: Cli) -> None:
+    shown = lines_of(cli(*MIDWAY, "--strategy", "flush", "--inject", "all").err)
+    whats = ("to see what the lines held", "as it was", "with old bytes of cause 1")
+    for what in whats:
+        said = re.compile(rf"running the guest {what}: [\d,]+ instructions")
+        assert any(said.search(line) for line in shown), what
+
+
+@pytest.mark.usefixtures("always")
 def test_matrix_names_the_host(cli: Cli) -> None:
     result = cli("matrix", *MIDWAY[1:])
     shown = lines_of(result.err)
