@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Of when the bytes are that a bad read returns: the fill, or the store, that its copy of the line is from."""
+"""Of when old bytes are: the fill, or the store, that a copy of the line is from."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -10,12 +10,15 @@ from coldline.explain.deciding import (
     LEVEL_1,
     LEVEL_2,
     MEMORY,
+    Deciding,
+    Role,
     before_step,
     copy_read,
     has,
     is_fresh,
     source,
 )
+from coldline.explain.line_history import LineEvent
 from coldline.explain.witness import WitnessStep
 from coldline.rules.microstate import Microstate
 from coldline.rules.profile import Profile
@@ -42,6 +45,21 @@ class OldCopy(NamedTuple):
     ends: frozenset[Op]
 
 
+class OldLine(NamedTuple):
+    """A line of a cache that is older than a store.
+
+    Attributes
+    ----------
+    copy : str
+        Its level, as in `Deciding`.
+    since : LineEvent
+        The event that made it what it is, or after which it was filled.
+    """
+
+    copy: str
+    since: LineEvent
+
+
 def old_copy(story: Sequence[WitnessStep], profile: Profile) -> OldCopy | None:
     """Find of when the copy is that the last step of a story returns; None if the story does not tell.
 
@@ -57,6 +75,29 @@ def old_copy(story: Sequence[WitnessStep], profile: Profile) -> OldCopy | None:
     after = (step.line_event for step in story[taken + 1 :])
     event = next((each for each in after if each is not None), None)
     return OldCopy(copy, event.number, _ends(copy, profile)) if event is not None else None
+
+
+def old_line(story: Sequence[WitnessStep], decided: Deciding, profile: Profile) -> OldLine | None:
+    """Find the line of a cache that a store past the caches did not reach, and that makes the story's read wrong.
+
+    Either the read finds it, or it is written back over what was stored. None if no such line decides the story.
+    """
+    store = story[decided.event].line_event
+    if store is None or store.event.op is not Op.WRITE or _stores_through_caches(story[decided.event]):
+        return None
+    if decided.role is Role.LEFT_OLD:
+        copy = decided.copy
+    elif decided.role is Role.WROTE_OLD:
+        copy = _dirty(before_step(story, decided.step))
+    else:
+        return None
+    if copy not in (LEVEL_1, LEVEL_2):
+        return None
+    taken = _taken_at(story[: decided.event + 1], profile)
+    since = taken.get(copy, taken.get(LEVEL_1))  # it may come from level 1 after the store
+    events = [step.line_event for step in story[: since + 1]] if since is not None else []
+    event = next((each for each in reversed(events) if each is not None), None)
+    return OldLine(copy, event) if event is not None else None
 
 
 def _taken_at(story: Sequence[WitnessStep], profile: Profile) -> dict[str, int]:

@@ -4,6 +4,7 @@
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from coldline.report.alike import alike
 from coldline.report.causes import FINAL_READ
 from coldline.report.code_places import source_place
 from coldline.report.consequence_words import consequence_document
@@ -11,6 +12,8 @@ from coldline.report.identity import identity_of
 from coldline.report.leaked_words import leaked_document
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from coldline.explain.event_code import Code
     from coldline.explain.explained import ExplainedHazard
     from coldline.explain.line_history import LineEvent
@@ -24,8 +27,17 @@ _said = cache(str)
 """Turns a microstate into words, and remembers the words."""
 
 
-def cause_document(report: "Report", number: int, cause: "Cause") -> dict[str, Any]:
-    """The object of a cause, which has an index in its report."""
+def cause_documents(report: "Report", causes: "Sequence[Cause]") -> list[dict[str, Any]]:
+    """The objects of a report's causes; each that is like an earlier one has that one's index."""
+    assert report.judgement is not None
+    documents = [_cause(report, number, cause) for number, cause in enumerate(causes)]
+    for same in alike(causes, report.judgement.profile):
+        for number in same.numbers[1:]:
+            documents[number]["like"] = same.numbers[0]
+    return documents
+
+
+def _cause(report: "Report", number: int, cause: "Cause") -> dict[str, Any]:
     line_event = cause.event
     reader = cause.first
     return {

@@ -3,6 +3,8 @@
 
 from typing import TYPE_CHECKING, Final
 
+from coldline.report.alike import alike
+from coldline.report.alike_text import write_alike
 from coldline.report.cause_words import harm_words
 from coldline.report.causes import group
 from coldline.report.consequence_words import consequence_lines
@@ -23,42 +25,57 @@ def write_hazards(lines: LineWriter, report: Report, most: int | None = None) ->
     judgement = report.judgement
     if judgement is None:
         return
-    shown = judgement.hazards[:most]
     grouped = group(judgement)
-    told: set[int] = set()
-    number = accounted = 0
-    for hazard, cause in zip(shown, grouped.of_hazard, strict=False):
+    told: set[int | None] = set()
+    places = {number: each for each in alike(grouped.causes, judgement.profile) for number in each.numbers}
+    accounted, causeless = 0, len(grouped.causes)
+    for hazard, cause in zip(judgement.hazards[:most], grouped.of_hazard, strict=False):
         if cause in told:
             continue
-        number += 1
-        entry = hazard.entry
-        accounted += grouped.causes[cause].count if cause is not None else entry.lines
-        lines.say()
-        size = _bytes(entry.size) if entry.lines == 1 else f"{_bytes(entry.size)} in {entry.lines:,} lines"
-        what = f"{harm_words(entry, entry.event.agent)} at {entry.address:#x}, {size}"
-        known = report.triage.causes[cause] if report.triage is not None and cause is not None else None
-        state = f" ({known.state.value})" if known is not None else ""
-        style = "bad" if known is None or known.fails else "dim"
-        lines.say(f"{number}. {entry.kind}{state}: {what}", style)
-        if known is not None and known.reason:
-            lines.say(f"   {known.state.value}: {known.reason}")
-        lines.say(f"   {place_words(report, hazard)}")
-        if whose := leaked_words(hazard):
-            lines.say(f"   {whose}")
-        if hazard.story:
-            _write_story(lines, hazard, report)
-        if cause is not None:
-            told.add(cause)
-            _write_others(lines, grouped.causes[cause])
-            if cause in report.consequences:
-                for words in consequence_lines(report, report.consequences[cause]):
-                    lines.say(f"   {words}")
-            for words in repair_words(report.repairs[cause]) if cause in report.repairs else ():
-                lines.say(f"   {words}")
+        if cause is None:
+            causeless += 1
+            accounted += hazard.entry.lines
+            _write_hazard(lines, report, hazard, causeless)
+            continue
+        same = places[cause].numbers
+        told.update(same)
+        accounted += sum(grouped.causes[number].count for number in same)
+        _write_hazard(lines, report, hazard, cause + 1, grouped.causes[cause])
+        if len(same) > 1:
+            write_alike(lines, report, grouped.causes, places[cause])
     left = judgement.found - accounted
     if left > 0:
         lines.say()
         lines.say(f"and {left:,} more")
+
+
+def _write_hazard(
+    lines: LineWriter, report: Report, hazard: "ExplainedHazard", number: int, cause: "Cause | None" = None
+) -> None:
+    """Write a hazard with its number in the report, its story, and what is known of its cause."""
+    entry = hazard.entry
+    lines.say()
+    size = _bytes(entry.size) if entry.lines == 1 else f"{_bytes(entry.size)} in {entry.lines:,} lines"
+    what = f"{harm_words(entry, entry.event.agent)} at {entry.address:#x}, {size}"
+    known = report.triage.causes[number - 1] if report.triage is not None and cause is not None else None
+    state = f" ({known.state.value})" if known is not None else ""
+    style = "bad" if known is None or known.fails else "dim"
+    lines.say(f"{number}. {entry.kind}{state}: {what}", style)
+    if known is not None and known.reason:
+        lines.say(f"   {known.state.value}: {known.reason}")
+    lines.say(f"   {place_words(report, hazard)}")
+    if whose := leaked_words(hazard):
+        lines.say(f"   {whose}")
+    if hazard.story:
+        _write_story(lines, hazard, report)
+    if cause is None:
+        return
+    _write_others(lines, cause)
+    if number - 1 in report.consequences:
+        for words in consequence_lines(report, report.consequences[number - 1]):
+            lines.say(f"   {words}")
+    for words in repair_words(report.repairs[number - 1]) if number - 1 in report.repairs else ():
+        lines.say(f"   {words}")
 
 
 def write_unread(lines: LineWriter, report: Report, judgement: "Judgement", most: int | None = None) -> None:

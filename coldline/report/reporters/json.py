@@ -4,7 +4,7 @@
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from coldline.report.cause_documents import cause_document, source_document, witness
+from coldline.report.cause_documents import cause_documents, source_document, witness
 from coldline.report.causes import group
 from coldline.report.code_places import data_place
 from coldline.report.phrases import listed
@@ -104,7 +104,7 @@ def report_document(report: "Report", most: int | None = None) -> dict[str, Any]
         }
     return document | {
         "hazards_by_kind": dict(judgement.kinds),
-        "causes": [cause_document(report, number, each) for number, each in enumerate(grouped.causes)],
+        "causes": cause_documents(report, grouped.causes),
         "inconclusive_because": list(judgement.gaps),
         "warnings": list(judgement.warnings),
         "coverage": _coverage(report),
