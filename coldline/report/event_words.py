@@ -4,14 +4,17 @@
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from coldline.events import Event, Op
+from coldline.events.op import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from coldline.explain.explained import ExplainedHazard
     from coldline.explain.witness import WitnessStep
     from coldline.report.model import Report
 
+_FEWEST: Final = 3
+_SET_UP: Final = (Kind.ALIAS, Kind.SWITCH, Kind.BARRIER)
 _NOUNS: Final = {Op.READ: "read", Op.WRITE: "write", Op.FETCH: "fetch", Op.WALK: "walk"}
 
 
@@ -29,7 +32,8 @@ class StoryRow(NamedTuple):
     first, last : int
         The indices of the first step and of the last one.
     more : str
-        What the steps after the first one are, such as ``15 more reads of the same line``; empty if there are none.
+        What the steps after the first one are, such as ``and 15 more reads of the same line``; empty if there are
+        none.
     """
 
     first: int
@@ -37,36 +41,77 @@ class StoryRow(NamedTuple):
     more: str = ""
 
 
-def story_rows(hazard: "ExplainedHazard") -> "Iterator[StoryRow]":
-    """The rows of a story: an agent's accesses to other bytes of the line that follow one another are one.
+def story_rows(hazard: "ExplainedHazard", start: int = 0) -> "Iterator[StoryRow]":
+    """The rows of a story, from a step on.
 
-    They change no copy of the bad byte.
+    What an agent does in a row without changing a copy of the bad byte is one row: accesses to other bytes of the
+    line, and three or more mappings, switches and barriers of a host, or of a guest's start.
     """
     story = hazard.story
-    index = 0
+    index = start
     while index < len(story):
         end = index + 1
         if _is_neighbour(hazard, index):
-            while end < len(story) and _is_neighbour(hazard, end) and _alike(story[index], story[end]):
+            while end < len(story) and _is_neighbour(hazard, end) and _by(story[index]) == _by(story[end]):
                 end += 1
-        count = sum(step.times for step in story[index + 1 : end])
-        yield StoryRow(
-            index, end - 1, f"{count:,} more {_noun(story[index], count)} of the same line" if count else ""
-        )
+        more = f"and {_more(story[index + 1 : end])} of the same line" if end > index + 1 else ""
+        quiet = index
+        while quiet < len(story) and _is_set_up(hazard, quiet) and _by(story[quiet]) == _by(story[index]):
+            quiet += 1
+        if quiet - index >= _FEWEST:
+            end, more = quiet, ", ".join(_briefly(story[index:quiet]))
+        yield StoryRow(index, end - 1, more)
         index = end
 
 
-def _noun(step: "WitnessStep", count: int) -> str:
-    assert step.line_event is not None
-    noun = _NOUNS[step.line_event.event.op]
+def _is_set_up(hazard: "ExplainedHazard", index: int) -> bool:
+    """Whether a step of a run maps, switches or waits, changes no copy, and is not of the guest's code."""
+    story = hazard.story
+    event = story[index].line_event
+    if event is None or event.where or event.code is not None or index in (0, len(story) - 1):
+        return False
+    if hazard.decided is not None and index in (hazard.decided.step, hazard.decided.event):
+        return False
+    before, step = story[index - 1], story[index]
+    return event.event.op.kind in _SET_UP and (step.state, step.pending) == (before.state, before.pending)
+
+
+def _by(step: "WitnessStep") -> str:
+    """The agent of a step."""
+    return step.line_event.event.agent if step.line_event is not None else ""
+
+
+def _briefly(steps: "Sequence[WitnessStep]") -> "Iterator[str]":
+    """What steps of one agent do, after the first one: without its name, and without the range that was the last."""
+    last = (-1, -1)
+    for index, step in enumerate(steps):
+        assert step.line_event is not None
+        event = step.line_event.event
+        words = str(event).split()[1:]
+        start = len(event.op.words.split())
+        if event.op.has_range and (event.address, event.size) == last:
+            del words[start : start + 2]
+        text = " ".join(words)
+        last = (event.address, event.size) if event.op.has_range else last
+        if index:
+            yield f"{text} ({step.times:,} times)" if step.times > 1 else text
+
+
+def _more(steps: "Sequence[WitnessStep]") -> str:
+    """How many accesses some steps are, by what they do, such as ``2 more reads and 1 write``."""
+    counts: dict[Op, int] = {}
+    for step in steps:
+        assert step.line_event is not None
+        op = step.line_event.event.op
+        counts[op] = counts.get(op, 0) + step.times
+    words = [f"{count:,} {_noun(op, count)}" for op, count in counts.items()]
+    words[0] = words[0].replace(" ", " more ", 1)
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _noun(op: Op, count: int) -> str:
+    noun = _NOUNS[op]
     return noun if count == 1 else "fetches" if noun == "fetch" else f"{noun}s"
-
-
-def _alike(one: "WitnessStep", other: "WitnessStep") -> bool:
-    assert one.line_event is not None
-    assert other.line_event is not None
-    first, second = one.line_event.event, other.line_event.event
-    return (first.agent, first.op, first.type_word) == (second.agent, second.op, second.type_word)
 
 
 def _is_neighbour(hazard: "ExplainedHazard", index: int) -> bool:

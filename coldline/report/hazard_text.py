@@ -13,10 +13,12 @@ from coldline.report.line_writer import LineWriter
 from coldline.report.model import Report
 from coldline.report.phrases import place_words, segment_words
 from coldline.report.repair_words import repair_words
+from coldline.report.told_stories import Stories
 
 if TYPE_CHECKING:
     from coldline.explain.explained import ExplainedHazard, Unread
     from coldline.report.causes import Cause
+    from coldline.report.told_stories import Before
     from coldline.verdict import Judgement
 
 
@@ -27,6 +29,7 @@ def write_hazards(lines: LineWriter, report: Report, most: int | None = None) ->
         return
     grouped = group(judgement)
     told: set[int | None] = set()
+    stories = Stories()
     places = {number: each for each in alike(grouped.causes, judgement.profile) for number in each.numbers}
     accounted, causeless = 0, len(grouped.causes)
     for hazard, cause in zip(judgement.hazards[:most], grouped.of_hazard, strict=False):
@@ -35,12 +38,12 @@ def write_hazards(lines: LineWriter, report: Report, most: int | None = None) ->
         if cause is None:
             causeless += 1
             accounted += hazard.entry.lines
-            _write_hazard(lines, report, hazard, causeless)
+            _write_hazard(lines, report, stories, hazard, causeless)
             continue
         same = places[cause].numbers
         told.update(same)
         accounted += sum(grouped.causes[number].count for number in same)
-        _write_hazard(lines, report, hazard, cause + 1, grouped.causes[cause])
+        _write_hazard(lines, report, stories, hazard, cause + 1, grouped.causes[cause])
         if len(same) > 1:
             write_alike(lines, report, grouped.causes, places[cause])
     left = judgement.found - accounted
@@ -50,7 +53,12 @@ def write_hazards(lines: LineWriter, report: Report, most: int | None = None) ->
 
 
 def _write_hazard(
-    lines: LineWriter, report: Report, hazard: "ExplainedHazard", number: int, cause: "Cause | None" = None
+    lines: LineWriter,
+    report: Report,
+    stories: "Stories",
+    hazard: "ExplainedHazard",
+    number: int,
+    cause: "Cause | None" = None,
 ) -> None:
     """Write a hazard with its number in the report, its story, and what is known of its cause."""
     entry = hazard.entry
@@ -67,7 +75,7 @@ def _write_hazard(
     if whose := leaked_words(hazard):
         lines.say(f"   {whose}")
     if hazard.story:
-        _write_story(lines, hazard, report)
+        _write_story(lines, hazard, report, stories.before(hazard, number))
     if cause is None:
         return
     _write_others(lines, cause)
@@ -139,13 +147,16 @@ def _write_others(lines: LineWriter, cause: "Cause") -> None:
         lines.say(f"   {more:,} {noun} more of this cause, in {cause.address:#x} to {cause.end - 1:#x}")
 
 
-def _write_story(lines: LineWriter, hazard: "ExplainedHazard", report: Report) -> None:
+def _write_story(
+    lines: LineWriter, hazard: "ExplainedHazard", report: Report, before: "Before | None" = None
+) -> None:
     """Write a story, and what was not complete at its end."""
     # Most reports have no story, and rich is slow to import.
     from coldline.report.incomplete import incomplete_words
     from coldline.report.story_table import story_table
 
-    lines.out.write(story_table(hazard, colours=lines.colours, width=lines.width, report=report))
+    table = story_table(hazard, colours=lines.colours, width=lines.width, report=report, before=before)
+    lines.out.write(table)
     for words in incomplete_words(hazard.story):
         lines.say(f"   {words}")
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from coldline.explain.explained import ExplainedHazard
     from coldline.explain.witness import WitnessStep
     from coldline.report.model import Report
+    from coldline.report.told_stories import Before
 
 _ENDS = {"lost-write": "lost", "leak": "from before the gift", "bbm": "both mappings are alive"}
 
@@ -26,9 +27,17 @@ _WIDTH = 120
 
 
 def story_table(
-    hazard: "ExplainedHazard", *, colours: bool, width: int | None, report: "Report | None" = None
+    hazard: "ExplainedHazard",
+    *,
+    colours: bool,
+    width: int | None,
+    report: "Report | None" = None,
+    before: "Before | None" = None,
 ) -> str:
-    """The story of `hazard` as lines of at most `width` columns, with the symbols of `report`, if it has any."""
+    """The story of `hazard` as lines of at most `width` columns, with the symbols of `report`, if it has any.
+
+    Steps that it has in common with another one are a row.
+    """
     drawn = io.StringIO()  # rich would end the process if standard output were a closed pipe
     console = Console(file=drawn, highlight=False, force_terminal=colours, width=width or _WIDTH)
     table = Table(box=None, padding=(0, 1), header_style="dim")
@@ -41,7 +50,11 @@ def story_table(
     if orders:
         table.add_column("pending", style="dim")
     last = len(hazard.story)
-    for row in story_rows(hazard):
+    if before is not None:
+        state = hazard.story[before.steps - 1].state
+        told = Text(f"as in the story of {before.number}", "dim")
+        table.add_row(f"1-{before.steps}", "", told, *copies_words(state).values(), *([""] if orders else []))
+    for row in story_rows(hazard, before.steps if before is not None else 0):
         step, number = hazard.story[row.last], row.last + 1
         what = (
             Text(f"* {step_words(step)}", "bold yellow")
@@ -55,7 +68,7 @@ def story_table(
         pending = ["; ".join(printable(f"{core}: {words}") for core, words in step.pending)] if orders else []
         if row.more:
             step = hazard.story[row.first]
-            what = Text(f"{_event(step, report)}, and {row.more}")
+            what = Text(f"{_event(step, report)}, {row.more}")
         numbers = str(number) if row.first == row.last else f"{row.first + 1}-{number}"
         table.add_row(numbers, _where(step), what, *copies_words(step.state).values(), *pending)
     console.print(table)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.command import HAZARD, Cli
+from tests.helpers.command import HAZARD, MIDWAY, Cli
 
 TRACE = """\
 dom0  map      0x40000000 4096 normal-wb
@@ -54,9 +54,43 @@ def test_reads_of_neighbours_are_one_row(cli: Cli, tmp_path: Path, count: int) -
     assert any(row.startswith(f"{10 + count} line {9 + count} guest read 0x40000000 8") for row in out)
 
 
+def test_reads_and_writes_of_neighbours_are_one_row(cli: Cli, tmp_path: Path) -> None:
+    """As of a stack: what is pushed and popped beside the bad byte leaves it as it is."""
+    accesses = "guest read 0x40000008 8\nguest write 0x40000010 8\nguest read 0x40000010 8\nguest read 0x40000018 8\n"
+    out = rows(cli, tmp_path / "a.trace", TRACE.format(neighbours=accesses + accesses.replace(" 8", " 4")))
+    # The first write makes level 1 dirty, which is a change, and so a row of its own.
+    assert any(
+        "guest write 0x40000010 8 new*" in row or "guest write 0x40000010 8 OLD*" in row for row in out
+    )
+    told = [row for row in out if "more" in row]
+    assert told
+    assert all("guest read 0x40000010 8, and 4 more reads and 1 write of the same" in row for row in told), (
+        told
+    )
+
+
 def test_a_read_of_the_byte_itself_is_told(cli: Cli, tmp_path: Path) -> None:
     """Its first read decides nothing either, but is about the byte."""
     reads = "guest read 0x40000008 8\nguest read 0x40000000 16\nguest read 0x40000008 8\n"
     out = rows(cli, tmp_path / "a.trace", TRACE.format(neighbours=reads))
     assert sum("guest read 0x40000000 16" in row for row in out) >= 1
     assert not any("more read" in row for row in out)
+
+
+def test_the_switches_that_a_guest_starts_with_are_one_row(cli: Cli) -> None:
+    """Its builder sets all three off; what its own code sets is told with its instruction, and so by itself."""
+    out = cli(*MIDWAY, "--strategy", "flush", "--no-order").out
+    assert re.search(r"guest mmu off, (isb, )?dcache off, icache off  ", out)
+    for each in ("dcache", "icache", "mmu"):
+        assert re.search(rf"#\d+ +guest {each} on  ", out)
+    assert re.search(r"#\d+ +dom0 unmap 0x40000000 0x2000  ", out)
+
+
+def test_events_of_a_trace_have_their_lines(cli: Cli, tmp_path: Path) -> None:
+    text = TRACE.format(neighbours="")
+    for switch in ("mmu      off\n", "mmu      on\n"):
+        every = "".join(f"guest {each} {switch.split()[1]}\n" for each in ("dcache", "icache", "mmu"))
+        text = text.replace(f"guest {switch}", every)
+    out = rows(cli, tmp_path / "a.trace", text)
+    assert sum("off" in row for row in out) >= 2
+    assert not any("off, " in row for row in out)
