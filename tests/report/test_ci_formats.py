@@ -162,6 +162,18 @@ def test_a_result_is_a_cause_and_its_story_is_told_by_agents(cli: Cli, files: li
     assert set(flows) == {"c", "n"}
 
 
+def test_sarif_says_that_a_cache_wrote_old_bytes(cli: Cli, tmp_path: Path) -> None:
+    """The store answers for it, but wrote new bytes."""
+    path = tmp_path / "a.trace"
+    scrub = "xen map 0x40000000 0x1000 normal-wb\nxen write 0x40000000 0x1000\nxen unmap 0x40000000 0x1000\n"
+    store = "dom0 map 0x40000000 0x1000 normal-nc\ndom0 write 0x40000000 8\n"
+    path.write_text(f"{scrub}{store}guest mmu off\nguest read 0x40000000 8\n")
+    (result,) = sarif(cli, "check", path)["runs"][0]["results"]
+    (related,) = result["relatedLocations"]
+    said = "A cache, after dom0 write 0x40000000 8 (line 5), writes old bytes over memory"
+    assert related["message"]["text"] == said
+
+
 def test_steps_of_caches_are_a_thread_flow_of_their_own(cli: Cli) -> None:
     (run,) = sarif(cli, *MIDWAY, "--strategy", "flush")["runs"]
     flows = {each["id"]: each["locations"] for each in run["results"][0]["codeFlows"][0]["threadFlows"]}

@@ -17,6 +17,7 @@ from coldline.report.cause_words import (
     capital,
     cause_sentence,
     decider_place,
+    decider_words,
     event_place,
     reader_place,
     reader_words,
@@ -91,7 +92,7 @@ def _result(report: "Report", number: int, cause: "Cause") -> dict[str, Any]:
             {
                 "id": 0,
                 **_event_location(report, cause.event),
-                "message": {"text": f"{cause.event.event} {cause.words}"},
+                "message": {"text": capital(decider_words(report, cause))},
             }
         ],
         "partialFingerprints": {"coldlineCause/v1": fingerprint},
