@@ -101,6 +101,40 @@ def test_another_cause_keeps_its_number(cli: Cli, tmp_path: Path) -> None:
     assert [cause.get("like") for cause in causes] == [None, 0, None]
 
 
+def test_the_page_has_the_first_open_and_the_others_folded(cli: Cli, tmp_path: Path) -> None:
+    pytest.importorskip("jinja2")
+    path, page = tmp_path / "a.trace", tmp_path / "page.html"
+    path.write_text(BUILDER + OFF + stores(0, 1, 2) + ON + reads(0, 1, 2))
+    cli("check", f"--format=html={page}", path)
+    before, folded = page.read_text().split('<details class="alike">')
+    said = "2 causes more like this one: stores past lines that caches have had since dom0 dc civac 0x40000000 0x1000"
+    assert before.count(said) == 1
+    assert folded.strip().startswith(
+        f"<summary>{said} (line 3); 2 hazards in 0x40000040 to 0x40000087</summary>"
+    )
+    assert '<article id="cause-1-1"' in before
+    for number in (2, 3):
+        assert f'<article id="cause-1-{number}"' in folded
+        assert f'href="#cause-1-{number}"' in folded
+        assert f'href="#cause-1-{number}"' not in before
+
+
+def test_an_annotation_stands_for_all_of_one_state(cli: Cli, tmp_path: Path) -> None:
+    """A known one does not stand for a new one."""
+    path, old, base = tmp_path / "a.trace", tmp_path / "old.json", tmp_path / "base.json"
+    path.write_text(BUILDER + OFF + stores(0) + ON + reads(0))
+    cli("check", f"--format=json={old}", path)
+    assert cli("baseline", old, "-o", base).status == 0
+    path.write_text(BUILDER + OFF + stores(0, 1, 2) + ON + reads(0, 1, 2))
+    (error,) = (line for line in cli("check", "--format=github", path).out.splitlines() if "::error" in line)
+    assert "; 2 causes more like this one" in error
+    lines = cli("check", "--format=github", "--baseline", base, path).out.splitlines()
+    (error,) = (line for line in lines if line.startswith("::error"))
+    assert "title=stale-read (new)" in error
+    assert "; 1 cause more like this one" in error
+    assert any(line.startswith("::notice") and "title=stale-read (known)" in line for line in lines)
+
+
 def test_a_repair_of_each_is_in_its_line(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "a.trace"
     path.write_text(BUILDER + OFF + stores(0, 1) + ON + reads(0, 1))

@@ -6,6 +6,8 @@ The form is that of GitHub's 'Workflow commands': ``::error file=…,line=…,ti
 
 from typing import TYPE_CHECKING
 
+from coldline.report.alike import alike
+from coldline.report.alike_text import alike_words
 from coldline.report.cause_words import cause_sentence, reader_place
 from coldline.report.causes import causes_of
 from coldline.report.phrases import coverage_words, triage_words, verdict_words
@@ -14,6 +16,10 @@ from coldline.support.printable import printable
 from coldline.verdict import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from coldline.report.alike import Alike
+    from coldline.report.causes import Cause
     from coldline.report.model import Report
 
 
@@ -28,18 +34,31 @@ class GithubReporter(Reporter):
             return
         for warning in judgement.warnings:
             self._say("warning", warning, report.subject)
-        for number, cause in enumerate(causes_of(report)):
+        causes = causes_of(report)
+        for same in self._together(report, causes):
+            number, cause = same.numbers[0], causes[same.numbers[0]]
             known = report.triage.causes[number] if report.triage is not None else None
             place = reader_place(report, cause)
             state = f" ({known.state.value})" if known is not None else ""
             level = "error" if known is None or known.fails else "notice"
             reason = f" [{known.reason}]" if known is not None and known.reason else ""
-            message = f"{cause_sentence(report, cause)}{reason}"
+            more = f"; {alike_words(report, causes, same)}" if len(same.numbers) > 1 else ""
+            message = f"{cause_sentence(report, cause)}{more}{reason}"
             self._say(level, message, place.path, place.line, title=f"{cause.kind}{state}")
         counts = f"; {triage_words(report.triage)}" if report.triage is not None else ""
         level = "warning" if report.verdict is Verdict.INCONCLUSIVE else "notice"
         message = f"{report.subject}: {verdict_words(judgement)}{counts}; {coverage_words(report)}"
         self._say(level, message, title="coldline")
+
+    def _together(self, report: "Report", causes: "Sequence[Cause]") -> "Iterator[Alike]":
+        """Causes that are alike and in one state: GitHub shows the first ten errors of a step."""
+        assert report.judgement is not None
+        states = [known.state for known in report.triage.causes] if report.triage is not None else []
+        for same in alike(causes, report.judgement.profile):
+            by_state: dict[object, list[int]] = {}
+            for number in same.numbers:
+                by_state.setdefault(states[number] if states else None, []).append(number)
+            yield from (same._replace(numbers=numbers) for numbers in by_state.values())
 
     def _say(self, level: str, message: str, path: str = "", line: int = 0, title: str = "") -> None:
         named = {"file": path, "line": str(line) if line else "", "title": title}

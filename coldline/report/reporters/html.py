@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from coldline import __version__
 from coldline.errors import MissingDependencyError
+from coldline.report.alike import alike
+from coldline.report.alike_text import alike_words
 from coldline.report.cause_words import KIND_SENTENCES, capital, cause_sentence, reader_words
 from coldline.report.causes import group
 from coldline.report.code_places import data_place
@@ -26,6 +28,8 @@ from coldline.report.timeline import LANE_HEIGHT, timeline
 from coldline.support.printable import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from coldline.consequence.result import Consequence
     from coldline.report.causes import Cause
     from coldline.report.model import Cell, Matrix, Report
@@ -102,7 +106,7 @@ def _values(report: "Report", number: int) -> dict[str, Any]:
             **head,
             "verdict": "error",
             "said": printable(report.error),
-            "causes": [],
+            "groups": [],
             "facts": [],
             "map": None,
             "more": "",
@@ -126,9 +130,11 @@ def _values(report: "Report", number: int) -> dict[str, Any]:
         "verdict": judgement.verdict.value,
         "said": verdict_words(judgement),
         "facts": [(name, printable(text)) for name, text in facts],
-        "causes": [_cause(report, index, cause) for index, cause in enumerate(grouped.causes)],
+        "groups": _groups(report, grouped.causes),
         "map": stale_map(report.guest.plan, judgement) if report.guest is not None else None,
-        "more": f"{untold:,} hazards more have no story, and so no known cause." if untold > 0 else "",
+        "more": f"{untold:,} hazards more have no story, and so no known cause: --hazards N has more stories."
+        if untold > 0
+        else "",
     }
 
 
@@ -140,6 +146,20 @@ def _cell(cell: "Cell") -> dict[str, str]:
     kinds = ", ".join(cell.kinds)
     why = f"{kinds}, found by the final read" if cell.final_read_only else kinds
     return {"look": cell.verdict.value, "said": cell.verdict.value, "why": why}
+
+
+def _groups(report: "Report", causes: "Sequence[Cause]") -> list[dict[str, Any]]:
+    """What the template needs of the causes, those that are alike together."""
+    assert report.judgement is not None
+    shown = [_cause(report, index, cause) for index, cause in enumerate(causes)]
+    return [
+        {
+            "first": shown[same.numbers[0]],
+            "others": [shown[number] for number in same.numbers[1:]],
+            "words": printable(alike_words(report, causes, same)) if len(same.numbers) > 1 else "",
+        }
+        for same in alike(causes, report.judgement.profile)
+    ]
 
 
 def _cause(report: "Report", index: int, cause: "Cause") -> dict[str, Any]:
