@@ -10,15 +10,15 @@ filled, by the same operation of an agent. Any other cause is like no other.
 from typing import TYPE_CHECKING, NamedTuple
 
 from coldline.explain.old_copy import old_line
-from coldline.report.causes import group
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from coldline.explain.old_copy import OldLine
     from coldline.report.causes import Cause
+    from coldline.report.model import Report
+    from coldline.report.triaged import CauseState
     from coldline.rules.profile import Profile
-    from coldline.verdict import Judgement
 
 
 class Alike(NamedTuple):
@@ -46,9 +46,20 @@ def alike(causes: "Sequence[Cause]", profile: "Profile") -> list[Alike]:
     return list(found.values())
 
 
-def alike_of(judgement: "Judgement") -> list[Alike]:
-    """The causes of a judgement, those that are alike together."""
-    return alike(group(judgement).causes, judgement.profile)
+def told_together(report: "Report", causes: "Sequence[Cause]") -> list[Alike]:
+    """The causes of a report, those that are alike and in one state together.
+
+    A known cause must not stand for a new one.
+    """
+    assert report.judgement is not None
+    found = []
+    for same in alike(causes, report.judgement.profile):
+        by_state: dict[CauseState | None, list[int]] = {}
+        for number in same.numbers:
+            state = report.triage.causes[number].state if report.triage is not None else None
+            by_state.setdefault(state, []).append(number)
+        found += [same._replace(numbers=numbers) for numbers in by_state.values()]
+    return sorted(found, key=lambda same: same.numbers)
 
 
 def _key(cause: "Cause", line: "OldLine") -> tuple[object, ...]:

@@ -3,7 +3,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from coldline.report.alike import alike
+from coldline.report.alike import told_together
 from coldline.report.alike_text import write_alike
 from coldline.report.cause_words import harm_words
 from coldline.report.causes import group
@@ -30,7 +30,7 @@ def write_hazards(lines: LineWriter, report: Report, most: int | None = None) ->
     grouped = group(judgement)
     told: set[int | None] = set()
     stories = Stories()
-    places = {number: each for each in alike(grouped.causes, judgement.profile) for number in each.numbers}
+    places = {number: each for each in told_together(report, grouped.causes) for number in each.numbers}
     accounted, causeless = 0, len(grouped.causes)
     for hazard, cause in zip(judgement.hazards[:most], grouped.of_hazard, strict=False):
         if cause in told:

@@ -2,11 +2,14 @@
 """Causes that are one thing that is wrong: stores past lines that caches have had since the same event."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from coldline.report.alike import alike_of
+from coldline.report.alike import Alike, alike
+from coldline.report.causes import group
+from coldline.verdict import Judgement
 from tests.explain.test_witness import told
 from tests.helpers.command import HAZARD, Cli
 
@@ -31,8 +34,12 @@ def reads(*lines: int) -> str:
     return stores(*lines).replace("write", "read")
 
 
+def found_in(judgement: Judgement) -> list[Alike]:
+    return alike(group(judgement).causes, judgement.profile)
+
+
 def test_stores_past_the_lines_of_one_event_are_alike() -> None:
-    (found,) = alike_of(told(BUILDER + OFF + stores(0, 1, 2) + ON + reads(0, 1, 2)))
+    (found,) = found_in(told(BUILDER + OFF + stores(0, 1, 2) + ON + reads(0, 1, 2)))
     assert found.numbers == [0, 1, 2]
     assert found.line is not None
     assert (found.line.copy, found.line.since.where) == ("level 2", 3)
@@ -59,14 +66,14 @@ def test_stores_past_the_lines_of_one_event_are_alike() -> None:
     ],
 )  # fmt: skip
 def test_other_causes_are_not_alike(text: str, why: str) -> None:
-    assert [found.numbers for found in alike_of(told(text))] == [[0], [1]], why
+    assert [found.numbers for found in found_in(told(text))] == [[0], [1]], why
 
 
 def test_old_lines_that_are_written_back_are_alike_whichever_level_has_them() -> None:
     """The scrub's dirty lines may be in either level when they are written back over what the builder stores."""
     scrub = "xen map 0x40000000 0x1000 normal-wb\nxen write 0x40000000 0x1000\nxen unmap 0x40000000 0x1000\n"
     nc = "dom0 map 0x40000000 0x1000 normal-nc\n" + stores(0, 1).replace("guest", "dom0")
-    (found,) = alike_of(told(scrub + nc + OFF + reads(0, 1)))
+    (found,) = found_in(told(scrub + nc + OFF + reads(0, 1)))
     assert found.numbers == [0, 1]
     assert found.line is not None
     assert found.line.since.where == 2
@@ -119,7 +126,7 @@ def test_the_page_has_the_first_open_and_the_others_folded(cli: Cli, tmp_path: P
         assert f'href="#cause-1-{number}"' not in before
 
 
-def test_an_annotation_stands_for_all_of_one_state(cli: Cli, tmp_path: Path) -> None:
+def test_only_causes_of_one_state_are_told_together(cli: Cli, tmp_path: Path) -> None:
     """A known one does not stand for a new one."""
     path, old, base = tmp_path / "a.trace", tmp_path / "old.json", tmp_path / "base.json"
     path.write_text(BUILDER + OFF + stores(0) + ON + reads(0))
@@ -133,6 +140,10 @@ def test_an_annotation_stands_for_all_of_one_state(cli: Cli, tmp_path: Path) -> 
     assert "title=stale-read (new)" in error
     assert "; 1 cause more like this one" in error
     assert any(line.startswith("::notice") and "title=stale-read (known)" in line for line in lines)
+    out = cli("check", "--baseline", base, path).out
+    assert out.count("what happened") == 2
+    assert re.findall(r"^(\d)\. stale-read \((\w+)\)", out, re.MULTILINE) == [("1", "known"), ("2", "new")]
+    assert "     3. 0x40000080: guest write in line 8, guest read in line 13; new\n" in out
 
 
 def test_a_repair_of_each_is_in_its_line(cli: Cli, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ The form is that of GitHub's 'Workflow commands': ``::error file=…,line=…,ti
 
 from typing import TYPE_CHECKING
 
-from coldline.report.alike import alike
+from coldline.report.alike import told_together
 from coldline.report.alike_text import alike_words
 from coldline.report.cause_words import cause_sentence, reader_place
 from coldline.report.causes import causes_of
@@ -16,10 +16,6 @@ from coldline.support.printable import printable
 from coldline.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from coldline.report.alike import Alike
-    from coldline.report.causes import Cause
     from coldline.report.model import Report
 
 
@@ -35,7 +31,7 @@ class GithubReporter(Reporter):
         for warning in judgement.warnings:
             self._say("warning", warning, report.subject)
         causes = causes_of(report)
-        for same in self._together(report, causes):
+        for same in told_together(report, causes):
             number, cause = same.numbers[0], causes[same.numbers[0]]
             known = report.triage.causes[number] if report.triage is not None else None
             place = reader_place(report, cause)
@@ -49,16 +45,6 @@ class GithubReporter(Reporter):
         level = "warning" if report.verdict is Verdict.INCONCLUSIVE else "notice"
         message = f"{report.subject}: {verdict_words(judgement)}{counts}; {coverage_words(report)}"
         self._say(level, message, title="coldline")
-
-    def _together(self, report: "Report", causes: "Sequence[Cause]") -> "Iterator[Alike]":
-        """Causes that are alike and in one state: GitHub shows the first ten errors of a step."""
-        assert report.judgement is not None
-        states = [known.state for known in report.triage.causes] if report.triage is not None else []
-        for same in alike(causes, report.judgement.profile):
-            by_state: dict[object, list[int]] = {}
-            for number in same.numbers:
-                by_state.setdefault(states[number] if states else None, []).append(number)
-            yield from (same._replace(numbers=numbers) for numbers in by_state.values())
 
     def _say(self, level: str, message: str, path: str = "", line: int = 0, title: str = "") -> None:
         named = {"file": path, "line": str(line) if line else "", "title": title}

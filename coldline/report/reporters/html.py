@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from coldline import __version__
 from coldline.errors import MissingDependencyError
-from coldline.report.alike import alike
+from coldline.report.alike import told_together
 from coldline.report.alike_text import alike_words
 from coldline.report.cause_words import KIND_SENTENCES, capital, cause_sentence, reader_words
 from coldline.report.causes import group
@@ -150,7 +150,6 @@ def _cell(cell: "Cell") -> dict[str, str]:
 
 def _groups(report: "Report", causes: "Sequence[Cause]") -> list[dict[str, Any]]:
     """What the template needs of the causes, those that are alike together."""
-    assert report.judgement is not None
     shown = [_cause(report, index, cause) for index, cause in enumerate(causes)]
     return [
         {
@@ -158,7 +157,7 @@ def _groups(report: "Report", causes: "Sequence[Cause]") -> list[dict[str, Any]]
             "others": [shown[number] for number in same.numbers[1:]],
             "words": printable(alike_words(report, causes, same)) if len(same.numbers) > 1 else "",
         }
-        for same in alike(causes, report.judgement.profile)
+        for same in told_together(report, causes)
     ]
 
 
