@@ -153,6 +153,7 @@ def repair_run(
     Repaired or None
         The run with one of each cause; None if there is none.
     """
+    from coldline.frontends.unicorn.additions import combined
     from coldline.report.added import Repaired
     from coldline.trace.spool import Spool
     from coldline.trial_repair import AT_ONCE_FROM, MOST_KEPT, Once, TrialRepairs, judged_with
@@ -177,5 +178,6 @@ def repair_run(
     )
     if not additions:
         return repairs, None
+    additions = combined(additions)
     verdict, kinds = judged_with(trial, additions)
     return repairs, Repaired(operations=tuple(map(str, additions)), verdict=verdict, kinds=kinds)

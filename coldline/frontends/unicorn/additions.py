@@ -2,7 +2,8 @@
 """Operations that are added to a guest's code: at which instruction, which execution of it, and which core."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from coldline.events import Event
@@ -67,6 +68,36 @@ class Addition(NamedTuple):
     def __str__(self) -> str:
         operations = (str(event).removeprefix(f"{event.agent} ") for event in self.events)
         return f"{'; '.join(operations)} at {self.place}"
+
+
+def combined(additions: Iterable[Addition]) -> tuple[Addition, ...]:
+    """The same operations with one addition for each place, and adjacent ranges of an operation as one.
+
+    Operations on different lines can be done in any order. So ranges stay as they are where there is a barrier, or
+    where those of two operations have a line in common.
+    """
+    places: dict[CodePlace, list[Event]] = {}
+    for each in additions:
+        places.setdefault(each.place, []).extend(each.events)
+    return tuple(Addition(place, tuple(_joined(events))) for place, events in places.items())
+
+
+def _joined(events: Sequence[Event]) -> list[Event]:
+    """Some operations, with adjacent and overlapping ranges of each as one."""
+    events = list(dict.fromkeys(events))
+    if not all(event.op.has_range for event in events):
+        return events
+    joined: list[Event] = []
+    for event in sorted(events, key=lambda event: (event.op, event.address)):
+        last = joined[-1] if joined else None
+        if last is not None and last.op is event.op and event.address <= last.address + last.size:
+            end = max(last.address + last.size, event.address + event.size)
+            joined[-1] = last._replace(size=end - last.address)
+        else:
+            joined.append(event)
+    ends = sorted((event.address, event.address + event.size) for event in joined)
+    apart = all(end <= start for (_, end), (start, _) in pairwise(ends))
+    return joined if apart else events
 
 
 class Additions:

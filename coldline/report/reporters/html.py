@@ -120,7 +120,7 @@ def _values(report: "Report", number: int) -> dict[str, Any]:
         facts.append(("causes", triage_words(report.triage).removeprefix("causes: ")))
     facts += [("code", added_words(each)) for each in (report.run.added if report.run is not None else ())]
     if report.repaired is not None:
-        operations = ", ".join(report.repaired.operations)
+        operations = " ".join(f"--with '{each}'" for each in report.repaired.operations)
         facts.append(("repair", f"{operations}: {repaired_words(report.repaired)}"))
     facts += [("warning", warning) for warning in judgement.warnings]
     facts.append(("not covered", ", ".join(report.not_covered)))

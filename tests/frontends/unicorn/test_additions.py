@@ -6,7 +6,7 @@ import pytest
 import tests.helpers.tiny_guests as a64
 import tests.helpers.tiny_guests_a32 as a32
 from coldline.events import Event, Op, words
-from coldline.frontends.unicorn.additions import Addition, CodePlace
+from coldline.frontends.unicorn.additions import Addition, CodePlace, combined
 from coldline.guest.plan import Registers
 from tests.helpers.guest_runs import Ran, run_loaded
 from tests.helpers.tiny_guests import ENTRY, RAM, Code, code
@@ -143,3 +143,35 @@ def test_aarch32(thumb: bool) -> None:
     assert (ran.outcome.reached, ran.outcome.end) == ((1,), plain.outcome.end)
     assert ran.fetched == plain.fetched if not thumb else CLEAN in ran.events
     assert [event for event in ran.other if event != CLEAN] == plain.other
+
+
+HERE, THERE = CodePlace((0x40000100,)), CodePlace((0x40000200,))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            [(HERE, Op.DC_CVAC, 0x1040, 64), (HERE, Op.DC_CVAC, 0x1000, 64), (HERE, Op.DC_CVAC, 0x1100, 64)],
+            ["dc cvac 0x1000 128; dc cvac 0x1100 64 at pc 0x40000100#1"],
+        ),
+        (
+            [(HERE, Op.DC_CVAC, 0x1000, 64), (THERE, Op.DC_CVAC, 0x1040, 64)],
+            ["dc cvac 0x1000 64 at pc 0x40000100#1", "dc cvac 0x1040 64 at pc 0x40000200#1"],
+        ),
+        # What is invalidated first is lost, and what is cleaned first is not: the order stays.
+        (
+            [(HERE, Op.DC_IVAC, 0x1000, 64), (HERE, Op.DC_CVAC, 0x1000, 128)],
+            ["dc ivac 0x1000 64; dc cvac 0x1000 128 at pc 0x40000100#1"],
+        ),
+        (
+            [(HERE, Op.DC_CVAC, 0x1040, 64), (HERE, Op.DSB, 0, 0), (HERE, Op.DC_CVAC, 0x1000, 64)],
+            ["dc cvac 0x1040 64; dsb; dc cvac 0x1000 64 at pc 0x40000100#1"],
+        ),
+    ],
+)
+def test_additions_at_one_place_are_combined(
+    given: list[tuple[CodePlace, Op, int, int]], said: list[str]
+) -> None:
+    additions = [Addition(place, (Event("cpu0", op, address, size),)) for place, op, address, size in given]
+    assert list(map(str, combined(additions))) == said
