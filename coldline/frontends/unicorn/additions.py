@@ -77,16 +77,15 @@ def combined(additions: Iterable[Addition]) -> tuple[Addition, ...]:
     where those of two operations have a line in common.
     """
     places: dict[CodePlace, list[Event]] = {}
-    for each in additions:
+    for each in dict.fromkeys(additions):
         places.setdefault(each.place, []).extend(each.events)
     return tuple(Addition(place, tuple(_joined(events))) for place, events in places.items())
 
 
 def _joined(events: Sequence[Event]) -> list[Event]:
     """Some operations, with adjacent and overlapping ranges of each as one."""
-    events = list(dict.fromkeys(events))
     if not all(event.op.has_range for event in events):
-        return events
+        return list(events)
     joined: list[Event] = []
     for event in sorted(events, key=lambda event: (event.op, event.address)):
         last = joined[-1] if joined else None
@@ -97,7 +96,7 @@ def _joined(events: Sequence[Event]) -> list[Event]:
             joined.append(event)
     ends = sorted((event.address, event.address + event.size) for event in joined)
     apart = all(end <= start for (_, end), (start, _) in pairwise(ends))
-    return joined if apart else events
+    return joined if apart else list(events)
 
 
 class Additions:

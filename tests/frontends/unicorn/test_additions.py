@@ -175,3 +175,14 @@ def test_additions_at_one_place_are_combined(
 ) -> None:
     additions = [Addition(place, (Event("cpu0", op, address, size),)) for place, op, address, size in given]
     assert list(map(str, combined(additions))) == said
+
+
+def test_each_addition_keeps_its_barriers() -> None:
+    """Else the operation of the second one may not be complete."""
+    place = CodePlace(0x4000_0000, 1, 0)
+    barrier = Event("cpu0", Op.DSB)
+    additions = [
+        Addition(place, (Event("cpu0", Op.DC_CIVAC, address, 64), barrier)) for address in (0x4000_1000, 0x4000_1040)
+    ]
+    (both,) = combined([*additions, additions[0]])
+    assert both.events == (*additions[0].events, *additions[1].events)
