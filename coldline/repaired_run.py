@@ -14,7 +14,7 @@ from coldline.errors import GuestError
 from coldline.events.agent_names import vcpu_name
 from coldline.explain.selection import KeptCode, KeptEvents
 from coldline.first_pass import check
-from coldline.frontends.unicorn.additions import Addition, CodePlace, combined
+from coldline.frontends.unicorn.additions import Addition, CodePlace, by_place
 from coldline.repair.kept_events import APART
 from coldline.repair.result import PutIn, Repair, Repairs, Target
 from coldline.simulation import Trial
@@ -110,7 +110,7 @@ def run_repaired(
     judgement = judge(
         checker, run, most=0, stories=0, gaps=run.outcome.gaps(trial.until, checker.coverage.cacheable)
     )
-    done = map(str, combined(addition for addition in placed if addition.place.nth))
+    done = map(str, by_place(addition for addition in placed if addition.place.nth))
     return RepairedRun(repairs, tuple(done), judgement.verdict, tuple(judgement.kinds))
 
 

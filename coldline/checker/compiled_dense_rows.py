@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coldline.checker.compiled import frame
-from coldline.checker.loops import Found, Loops
+from coldline.checker.loops import FoundRun, Loops
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.lines import Badness
 from coldline.checker.state.partitions import BLOCKS, OWN
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-MANY = 1 << 13
+AT_ONCE_ROWS = 1 << 13
 """Rows from which several threads step them."""
 
-FIRST = 1 << 8
+STEPPED_BEFORE = 1 << 8
 """Rows that one thread steps before, from which the others know the new values of lines."""
 
 
@@ -102,12 +102,12 @@ class CompiledRows:
             row, index = int(registers["learn_row"]), int(registers["learn_index"])
             self._state.lines.learn(row, index, int(registers["learn_letter"]))
 
-    def _step_rows(self, rows: "NDArray[np.intp]", letter: int, *, is_fetch: bool) -> Iterator[Found]:
+    def _step_rows(self, rows: "NDArray[np.intp]", letter: int, *, is_fetch: bool) -> Iterator[FoundRun]:
         wanted = rows.astype(np.uint64)
         threads = len(os.sched_getaffinity(0))
-        if threads > 1 and len(wanted) >= MANY and self._remembers:
-            yield from self._step_lines(wanted[:FIRST], None, letter, is_fetch=is_fetch)
-            wanted = wanted[FIRST:]
+        if threads > 1 and len(wanted) >= AT_ONCE_ROWS and self._remembers:
+            yield from self._step_lines(wanted[:STEPPED_BEFORE], None, letter, is_fetch=is_fetch)
+            wanted = wanted[STEPPED_BEFORE:]
             lines = self._step_known(wanted, letter, threads)
             left = lines < self._state.memory.lines_per_page
             yield from self._step_lines(wanted[left], lines[left], letter, is_fetch=is_fetch)
@@ -139,7 +139,7 @@ class CompiledRows:
 
     def _step_lines(
         self, rows: "NDArray[np.uint64]", lines: "NDArray[np.uint64] | None", letter: int, *, is_fetch: bool
-    ) -> Iterator[Found]:
+    ) -> Iterator[FoundRun]:
         """Apply a letter to all lines of some rows, or to those from the number in `lines` on."""
         loops = self.loops
         registers = loops.registers

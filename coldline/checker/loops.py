@@ -33,7 +33,7 @@ NO_PAGE = (1 << 64) - 1
 """Stands for no page in the tables of pages that were looked up."""
 
 
-class Found(NamedTuple):
+class FoundRun(NamedTuple):
     """A run of lines that a loop has noted, as in `frame.FOUND_DTYPE`."""
 
     event: int
@@ -104,9 +104,9 @@ class Loops:
         for one in waiting:
             one.result()
 
-    def take_found(self) -> "list[Found]":
+    def take_found(self) -> "list[FoundRun]":
         """Return the hazards that a loop has noted, and clear its notes."""
-        found = [Found(*row) for row in self._found[: int(self.registers["founds"])].tolist()]
+        found = [FoundRun(*row) for row in self._found[: int(self.registers["founds"])].tolist()]
         self._state.findings.hazards += int(self.registers["counted"])
         self.registers["founds"] = self.registers["counted"] = 0
         return found

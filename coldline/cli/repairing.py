@@ -153,7 +153,7 @@ def repair_run(
     Repaired or None
         The run with one of each cause; None if there is none.
     """
-    from coldline.frontends.unicorn.additions import combined
+    from coldline.frontends.unicorn.additions import by_place
     from coldline.report.added import Repaired
     from coldline.trace.spool import Spool
     from coldline.trial_repair import AT_ONCE_FROM, MOST_KEPT, Once, TrialRepairs, judged_with
@@ -178,6 +178,6 @@ def repair_run(
     )
     if not additions:
         return repairs, None
-    additions = combined(additions)
+    additions = by_place(additions)
     verdict, kinds = judged_with(trial, additions)
     return repairs, Repaired(operations=tuple(map(str, additions)), verdict=verdict, kinds=kinds)

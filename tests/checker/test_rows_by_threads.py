@@ -64,11 +64,11 @@ def test_the_same_hazards(monkeypatch: pytest.MonkeyPatch, threads: int, line: i
     hazardous = 0
     for seed in range(30):
         events = drawn(seed)
-        monkeypatch.setattr(compiled_dense_rows, "MANY", 1 << 60)
+        monkeypatch.setattr(compiled_dense_rows, "AT_ONCE_ROWS", 1 << 60)
         by_one = found(events, line)
         assert not calls
-        monkeypatch.setattr(compiled_dense_rows, "MANY", 8)
-        monkeypatch.setattr(compiled_dense_rows, "FIRST", 1 + seed % 4)
+        monkeypatch.setattr(compiled_dense_rows, "AT_ONCE_ROWS", 8)
+        monkeypatch.setattr(compiled_dense_rows, "STEPPED_BEFORE", 1 + seed % 4)
         assert found(events, line) == by_one
         assert set(calls) == {threads}
         calls.clear()

@@ -70,7 +70,7 @@ class Addition(NamedTuple):
         return f"{'; '.join(operations)} at {self.place}"
 
 
-def combined(additions: Iterable[Addition]) -> tuple[Addition, ...]:
+def by_place(additions: Iterable[Addition]) -> tuple[Addition, ...]:
     """The same operations with one addition for each place, and adjacent ranges of an operation as one.
 
     Operations on different lines can be done in any order. So ranges stay as they are where there is a barrier, or

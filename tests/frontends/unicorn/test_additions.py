@@ -6,7 +6,7 @@ import pytest
 import tests.helpers.tiny_guests as a64
 import tests.helpers.tiny_guests_a32 as a32
 from coldline.events import Event, Op, words
-from coldline.frontends.unicorn.additions import Addition, CodePlace, combined
+from coldline.frontends.unicorn.additions import Addition, CodePlace, by_place
 from coldline.guest.plan import Registers
 from tests.helpers.guest_runs import Ran, run_loaded
 from tests.helpers.tiny_guests import ENTRY, RAM, Code, code
@@ -174,7 +174,7 @@ def test_additions_at_one_place_are_combined(
     given: list[tuple[CodePlace, Op, int, int]], said: list[str]
 ) -> None:
     additions = [Addition(place, (Event("cpu0", op, address, size),)) for place, op, address, size in given]
-    assert list(map(str, combined(additions))) == said
+    assert list(map(str, by_place(additions))) == said
 
 
 def test_each_addition_keeps_its_barriers() -> None:
@@ -182,7 +182,8 @@ def test_each_addition_keeps_its_barriers() -> None:
     place = CodePlace(0x4000_0000, 1, 0)
     barrier = Event("cpu0", Op.DSB)
     additions = [
-        Addition(place, (Event("cpu0", Op.DC_CIVAC, address, 64), barrier)) for address in (0x4000_1000, 0x4000_1040)
+        Addition(place, (Event("cpu0", Op.DC_CIVAC, address, 64), barrier))
+        for address in (0x4000_1000, 0x4000_1040)
     ]
-    (both,) = combined([*additions, additions[0]])
+    (both,) = by_place([*additions, additions[0]])
     assert both.events == (*additions[0].events, *additions[1].events)
