@@ -179,7 +179,7 @@ def test_additions_at_one_place_are_combined(
 
 def test_each_addition_keeps_its_barriers() -> None:
     """Else the operation of the second one may not be complete."""
-    place = CodePlace(0x4000_0000, 1, 0)
+    place = CodePlace((0x4000_0000,))
     barrier = Event("cpu0", Op.DSB)
     additions = [
         Addition(place, (Event("cpu0", Op.DC_CIVAC, address, 64), barrier))
