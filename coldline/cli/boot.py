@@ -78,7 +78,9 @@ def run_boot(options: argparse.Namespace) -> int:
                 if options.repair and judgement.hazards and not judgement.interrupted
                 else ({}, None)
             )
-            shown = {} if judgement.interrupted else inject(injected, trial, judgement, progress)
+            shown, interrupted = (
+                ({}, True) if judgement.interrupted else inject(injected, trial, judgement, progress)
+            )
         added = added_operations(options, trial.additions, outcome)
         run = _run_of(trial, outcome, added, memory, time.perf_counter() - started)
         report = Report(subject=kernel.path, judgement=judgement, guest=guest, run=run, symbols=symbols)
@@ -95,7 +97,7 @@ def run_boot(options: argparse.Namespace) -> int:
             consequences=shown,
         )
         outputs.report(report)
-    if judgement.interrupted:
+    if interrupted:
         complain("interrupted")
         return INTERRUPTED
     reviewing.finish()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from coldline.cli.progress import Progress
 from coldline.errors import UsageError
 from coldline.report.causes import group
-from coldline.verdict import Judgement
+from coldline.verdict import WAS_INTERRUPTED, Judgement
 
 if TYPE_CHECKING:
     from coldline.consequence.result import Consequence
@@ -46,19 +46,25 @@ def missing_cause(wanted: int | None, judgement: Judgement) -> str | None:
 
 def inject(
     wanted: int | None, trial: "Trial", judgement: Judgement, progress: Progress
-) -> "dict[int, Consequence]":
+) -> "tuple[dict[int, Consequence], bool]":
     """Run the guest with old bytes of the causes that are wanted; return what it did, by the number of the cause.
 
-    A cause that does not exist is left out: `missing_cause` says so.
+    A cause that does not exist is left out: `missing_cause` says so. The second value is whether an interrupt ended
+    the runs; causes that they have not shown say so.
     """
     causes = group(judgement).causes
     if wanted is None or not causes or wanted > len(causes):
-        return {}
+        return {}, False
     from coldline.consequence.rerun import consequences
     from coldline.consequence.result import Consequence
 
     numbers = range(len(causes)) if wanted == ALL else (wanted - 1,)
     hazards = {number: causes[number].first for number in numbers if not causes[number].final_read}
-    found = consequences(trial, hazards, lambda what: progress.say(what.__str__))
-    found |= {number: Consequence(why_not=_ONLY_FINAL) for number in numbers if causes[number].final_read}
-    return dict(sorted(found.items()))
+    found = {number: Consequence(why_not=_ONLY_FINAL) for number in numbers if causes[number].final_read}
+    interrupted = False
+    try:
+        consequences(trial, hazards, lambda what: progress.say(what.__str__), found)
+    except KeyboardInterrupt:
+        interrupted = True
+        found |= {number: Consequence(why_not=WAS_INTERRUPTED) for number in hazards.keys() - found.keys()}
+    return dict(sorted(found.items())), interrupted

@@ -42,8 +42,11 @@ class _Chosen(NamedTuple):
 
 
 def consequences(
-    trial: Trial, hazards: Mapping[int, ExplainedHazard], say: Callable[[str], None]
-) -> dict[int, Consequence]:
+    trial: Trial,
+    hazards: Mapping[int, ExplainedHazard],
+    say: Callable[[str], None],
+    found: dict[int, Consequence],
+) -> None:
     """Run a trial again for each of some hazards, with old bytes.
 
     Parameters
@@ -54,8 +57,9 @@ def consequences(
         The hazards, each with its story.
     say : callable
         Called with what is done, now and then.
+    found : dict of int to Consequence
+        Gets the consequence of each hazard, as soon as it is known.
     """
-    found: dict[int, Consequence] = {}
     chosen: dict[int, _Chosen] = {}
     for number, hazard in hazards.items():
         each = _choose(trial, hazard)
@@ -64,7 +68,7 @@ def consequences(
         else:
             chosen[number] = each
     if not chosen:
-        return found
+        return
     watch = LineWatch([each.watched for each in chosen.values()])
     _run(trial, watch, say=say, what="running the guest to see what the lines held")
     marks: dict[int, RunMark] = {}
@@ -78,14 +82,13 @@ def consequences(
         else:
             marks[number], old[number] = RunMark(each.watched.core, seen.stop), given
     if not marks:
-        return found
+        return
     plain = RecordedRun(list(marks.values()))
     was = _run(trial, plain, say=say, what="running the guest as it was")
     for (number, each), seen in zip(chosen.items(), watch.seen, strict=True):
         if number in marks:
             run = partial(_run, say=say, what=f"running the guest with old bytes of cause {number + 1}")
             found[number] = _show(trial, each, seen, marks[number], old[number], plain, was, run)
-    return dict(sorted(found.items()))
 
 
 def _run(trial: Trial, follower: Follower, *, say: Callable[[str], None], what: str) -> Outcome:

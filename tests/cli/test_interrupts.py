@@ -18,6 +18,8 @@ import pytest
 
 import tests.helpers.tiny_guests as a64
 from coldline.cli import main, matrix
+from coldline.consequence import rerun
+from coldline.consequence.result import Consequence
 from coldline.events.source import Sink
 from coldline.repair import repairs
 from coldline.report.model import Cell
@@ -182,6 +184,27 @@ def test_an_interrupt_at_the_end_of_the_first_pass_reports_what_it_found(
     assert not interrupts
     assert document["verdict"] == "hazard"
     assert len(document["hazards"]) == STORIES
+
+
+def test_what_old_bytes_did_is_shown_as_far_as_it_is_known(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = (*MIDWAY, "--no-order", "--host", "bootloader-dirty", "--inject", "all", "--json")
+    whole = json.loads(cli(*words).out)["causes"]
+    shown, left = rerun._show, 1
+
+    def interrupted(*arguments: Any) -> Consequence:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+        return shown(*arguments)
+
+    monkeypatch.setattr(rerun, "_show", interrupted)
+    found = cli(*words)
+    assert (found.status, found.err) == (INTERRUPTED, "coldline: interrupted\n")
+    (document,) = validated(found.out)
+    first, second = (cause["consequence"] for cause in document["causes"])
+    assert first == whole[0]["consequence"]
+    assert second["summary"] == "not given: it was interrupted"
 
 
 def test_a_matrix_keeps_the_verdicts_that_it_has(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
