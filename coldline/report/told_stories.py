@@ -4,6 +4,7 @@
 What the host and the guest's first instructions do is the same for most lines.
 """
 
+from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 _LEAST: Final = 8
 """The fewest steps that are left out. Fewer are quicker to read than to look up."""
 
+_LAST: Final = 64
+"""How many stories are remembered, so that thousands of them do not take long to compare."""
+
 
 class Before(NamedTuple):
     """The steps at the beginning of a story that another one has, too: how many, and the other's number."""
@@ -24,10 +28,10 @@ class Before(NamedTuple):
 
 
 class Stories:
-    """The stories that have been told."""
+    """The last stories that have been told."""
 
     def __init__(self) -> None:
-        self._told: list[tuple[int, Sequence[WitnessStep]]] = []
+        self._told: deque[tuple[int, Sequence[WitnessStep]]] = deque(maxlen=_LAST)
 
     def before(self, hazard: "ExplainedHazard", number: int) -> Before | None:
         """Take the next story, which has a number; return what it has in common with an earlier one, if that is much.

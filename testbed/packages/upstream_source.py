@@ -57,7 +57,7 @@ def _fetch(package: str, version: str, folder: Path, suite: str | None) -> Path:
             done = apt.run("apt-get", *options, *words, check=False, cwd=Path(temporary))
             # A server may have upstream's archive, which several versions of the package share, and not the rest.
             archives = list(Path(temporary).glob("*.orig.tar.*[!c]"))
-            if done.returncode == 0 or archives:
+            if archives:
                 return _unpacked(archives[0], folder / f"{package}.new")
             why = apt.complaint(done)  # a newer version may be announced before the server has it
     raise apt.FetchError(f"the source of {package} {version}: {why}")

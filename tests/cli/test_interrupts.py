@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,8 @@ import pytest
 import tests.helpers.tiny_guests as a64
 from coldline.cli import main, matrix
 from coldline.consequence import rerun
-from coldline.consequence.result import Consequence
 from coldline.events.source import Sink
 from coldline.repair import repairs
-from coldline.report.model import Cell
 from coldline.simulation import Trial
 from coldline.trace.files import TraceFile
 from tests.helpers.command import DRIVER, MIDWAY, Cli
@@ -116,6 +115,19 @@ def test_the_verdict_is_told_in_text(command: list[str]) -> None:
 # -- at a point that no signal hits reliably -------------------------------------------------------------------
 
 
+class _Interrupted:
+    """Does something a number of times, and then raises KeyboardInterrupt in place of it."""
+
+    def __init__(self, do: Callable[..., Any], *, after: int) -> None:
+        self._do, self.left = do, after
+
+    def __call__(self, *arguments: Any) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+        return self._do(*arguments)
+
+
 class _SecondRun:
     """Raises KeyboardInterrupt at the end of the second run of a source."""
 
@@ -189,16 +201,7 @@ def test_an_interrupt_at_the_end_of_the_first_pass_reports_what_it_found(
 def test_what_old_bytes_did_is_shown_as_far_as_it_is_known(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     words = (*MIDWAY, "--no-order", "--host", "bootloader-dirty", "--inject", "all", "--json")
     whole = json.loads(cli(*words).out)["causes"]
-    shown, left = rerun._show, 1
-
-    def interrupted(*arguments: Any) -> Consequence:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise KeyboardInterrupt
-        return shown(*arguments)
-
-    monkeypatch.setattr(rerun, "_show", interrupted)
+    monkeypatch.setattr(rerun, "_show", _Interrupted(rerun._show, after=1))
     found = cli(*words)
     assert (found.status, found.err) == (INTERRUPTED, "coldline: interrupted\n")
     (document,) = validated(found.out)
@@ -209,16 +212,7 @@ def test_what_old_bytes_did_is_shown_as_far_as_it_is_known(cli: Cli, monkeypatch
 
 def test_a_matrix_keeps_the_verdicts_that_it_has(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = json.loads(cli("matrix", *MIDWAY[1:], "--json").out)["verdicts"]
-    tried = matrix._cells
-    left = 2
-
-    def interrupted(*arguments: Any) -> list[Cell]:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise KeyboardInterrupt
-        return tried(*arguments)
-
+    interrupted = _Interrupted(matrix._cells, after=2)
     monkeypatch.setattr(matrix, "_cells", interrupted)
     found = cli("matrix", *MIDWAY[1:], "--json")
     assert (found.status, found.err) == (INTERRUPTED, "coldline: interrupted\n")
@@ -227,9 +221,9 @@ def test_a_matrix_keeps_the_verdicts_that_it_has(cli: Cli, monkeypatch: pytest.M
         untried = {strategy: {"verdict": "not-tried"} for strategy in row}
         assert document["verdicts"][host] == (row if number < 2 else untried)
     untried_cells = sum(map(len, list(whole.values())[1:]))
-    left = 1
+    interrupted.left = 1
     text = cli("matrix", *MIDWAY[1:])
     assert (text.status, text.out.count("not tried")) == (INTERRUPTED, untried_cells)
-    left = 1
+    interrupted.left = 1
     page = cli("matrix", *MIDWAY[1:], "--format", "html")
     assert (page.status, page.out.count("not tried")) == (INTERRUPTED, untried_cells)
