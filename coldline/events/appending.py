@@ -20,12 +20,14 @@ from coldline.events.layout import (
     OP_MASK,
     OP_SHIFT,
     PAGE_SLOTS,
+    PART_BITS,
+    PARTS,
     REST_AT,
     SIZE_AT,
 )
 from coldline.events.op import Kind, Op
 from coldline.events.words import ESCAPE, ESCAPE_WORDS, LONGEST, MOST_NOTES, NOTE_SIZE, WORDS, Word
-from coldline.jit.intrinsics import compiled, int64, load64, store8, store64, stream64, uint64
+from coldline.jit.intrinsics import compiled, int64, load8, load64, store8, store64, stream64, uint64
 from coldline.support.units import PAGE_SIZE
 
 _SIZE, _OP, _AGENT, _ATTRIBUTES = Word.SIZE.lsb, Word.OP.lsb, Word.AGENT.lsb, Word.ATTRIBUTES.lsb
@@ -113,20 +115,26 @@ def locate_from(s: Any, first: Any, noted: Any, physical: Any, state: Any) -> No
 
 
 @compiled
-def _mark(marks: Any, address: Any, size: Any, op: Any) -> None:
-    """Mark the granules of an event, and its pages if other pages matter to it."""
+def _mark_slot(marks: Any, slot: Any, part: Any) -> None:
+    at = marks + slot
+    store8(at, np.uint8(load8(at) | np.uint8(part)))
+
+
+@compiled
+def _mark(marks: Any, address: Any, size: Any, op: Any, part: Any) -> None:
+    """Mark the granules of an event with the bit of its part, and its pages if other pages matter to it."""
     if uint64(_EVERYWHERE) >> op & uint64(1) or size >= uint64(MUCH):
-        store8(marks + uint64(EVERYWHERE_SLOT), np.uint8(1))
+        _mark_slot(marks, uint64(EVERYWHERE_SLOT), part)
         return
     last = address + size - uint64(1)
     granule = address >> uint64(GRANULE_BITS)
     while granule <= last >> uint64(GRANULE_BITS):
-        store8(marks + (granule & uint64(GRANULE_SLOTS - 1)), np.uint8(1))
+        _mark_slot(marks, granule & uint64(GRANULE_SLOTS - 1), part)
         granule += uint64(1)
     if uint64(_ON_PAGES) >> op & uint64(1):
         page = address >> uint64(_PAGE_BITS)
         while page <= last >> uint64(_PAGE_BITS):
-            store8(marks + uint64(GRANULE_SLOTS) + (page & uint64(PAGE_SLOTS - 1)), np.uint8(1))
+            _mark_slot(marks, uint64(GRANULE_SLOTS) + (page & uint64(PAGE_SLOTS - 1)), part)
             page += uint64(1)
 
 
@@ -136,7 +144,8 @@ def unpack(words: Any, events: int, rows: Any, marks: Any) -> None:
 
     The marks are those of `coldline.events.footprints`; there are none if their address is 0.
     """
-    for _ in range(events):
+    for index in range(events):
+        part = uint64(1) << min(uint64(index) >> uint64(PART_BITS), uint64(PARTS - 1))
         word = load64(words)
         op = word >> uint64(_OP) & uint64(ESCAPE)
         if op == uint64(ESCAPE):
@@ -146,7 +155,7 @@ def unpack(words: Any, events: int, rows: Any, marks: Any) -> None:
             if marks:
                 rest = load64(words + uint64(24))
                 number = rest >> uint64(OP_SHIFT) & uint64(OP_MASK)
-                _mark(marks, load64(words + uint64(8)), load64(words + uint64(16)), number)
+                _mark(marks, load64(words + uint64(8)), load64(words + uint64(16)), number, part)
             words += uint64(8 * ESCAPE_WORDS)
         else:
             address = word & uint64(_ADDRESS)
@@ -154,7 +163,7 @@ def unpack(words: Any, events: int, rows: Any, marks: Any) -> None:
             store64(rows, address)
             store64(rows + uint64(SIZE_AT), uint64(1) + less)
             if marks:
-                _mark(marks, address, uint64(1) + less, op)
+                _mark(marks, address, uint64(1) + less, op, part)
             agent = word >> uint64(_AGENT) & uint64(_AGENT_ONES)
             attributes = word >> uint64(_ATTRIBUTES)
             store64(

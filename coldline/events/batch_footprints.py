@@ -2,12 +2,12 @@
 """Notes which memory the events of each batch of a run concern: see `coldline.events.footprints`."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from coldline.events.batch import Batch
-from coldline.events.footprints import EVERYWHERE, ON_PAGES, EventRanges
+from coldline.events.footprints import BEFORE, EVERYWHERE, ON_PAGES, EventRanges
 from coldline.events.layout import (
     EVERYWHERE_SLOT,
     GRANULE_BITS,
@@ -15,6 +15,8 @@ from coldline.events.layout import (
     MARKS_SIZE,
     MUCH,
     PAGE_SLOTS,
+    PART_BITS,
+    PARTS,
 )
 from coldline.support.units import PAGE_SIZE
 
@@ -22,13 +24,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MOST: Final = 1 << 24
-"""Slots, over all batches, that are kept, in four bytes each; later batches count as concerning everything."""
+"""Slots, over all batches, that are kept, in five bytes each; later batches count as concerning everything."""
 
 _FIRST: Final = 8
 """Batches in which a slot counts that most batches have."""
 
+_ALL: Final = (1 << PARTS) - 1
+"""All parts of a batch."""
+
 _FEW: Final = 1000
 """Events of a batch, such as a host's, that are marked here; a longer one without marks counts as everything."""
+
+
+class _Noted(NamedTuple):
+    """The slots that a batch's events have, and for each a bit for each part of the batch that has one."""
+
+    slots: "NDArray[np.uint32]"
+    parts: "NDArray[np.uint8]"
 
 
 class Footprints:
@@ -36,7 +48,7 @@ class Footprints:
 
     def __init__(self) -> None:
         self._numbers = [0]
-        self._slots: list[NDArray[np.uint32] | None] = []
+        self._noted: list[_Noted | None] = []
         self._kept = 0
 
     def feed(self, batch: Batch) -> None:
@@ -46,63 +58,62 @@ class Footprints:
         if marks is None and len(batch) <= _FEW:
             marks = _marks_of(batch)
         if marks is None or self._kept >= _MOST:
-            self._slots.append(None)
+            self._noted.append(None)
             return
         slots = np.flatnonzero(marks).astype(np.uint32)
         self._kept += len(slots)
-        self._slots.append(slots)
+        self._noted.append(_Noted(slots, marks[slots]))
 
     def concerning(self, slots: "NDArray[np.bool_]") -> EventRanges:
         """The events of all batches in which an event has one of some slots."""
-        return self._ranges(noted is None or bool(slots[noted].any()) for noted in self._slots)
+        return self._ranges(
+            _ALL if noted is None or bool(slots[noted.slots].any()) else 0 for noted in self._noted
+        )
 
     def seldom(self, slots: "NDArray[np.bool_]", numbers: Sequence[int]) -> EventRanges:
-        """The events of most of them that a story may tell.
+        """The parts of batches that have most of those events that a story may tell.
 
         A slot that an eighth of all batches have counts in its first 8 batches only, as what comes again and again is
         told once. All slots count in the batches of some events, by their numbers, and in 8 before each of them.
         """
         counts = np.zeros(MARKS_SIZE, np.int64)
-        for noted in self._slots:
+        for noted in self._noted:
             if noted is not None:
-                counts[noted] += 1
-        often = counts > max(len(self._slots) // 8, _FIRST)
+                counts[noted.slots] += 1
+        often = counts > max(len(self._noted) // 8, _FIRST)
         seen = np.zeros(MARKS_SIZE, np.int64)
         last = np.unique(np.searchsorted(self._numbers, numbers, side="right"))
         wanted = set((last[:, None] - np.arange(_FIRST + 1)).ravel().tolist())
         chosen = []
-        for index, noted in enumerate(self._slots, 1):
-            here = noted[slots[noted]] if noted is not None else noted
-            if here is None:
-                chosen.append(True)
+        for index, noted in enumerate(self._noted, 1):
+            if noted is None:
+                chosen.append(_ALL)
                 continue
+            concerned = slots[noted.slots]
+            here, parts = noted.slots[concerned], noted.parts[concerned]
             seen[here] += 1
-            concerned = bool(len(here))
-            chosen.append(
-                (concerned and index in wanted) or bool((~often[here] | (seen[here] <= _FIRST)).any())
-            )
+            if index not in wanted:
+                parts = parts[~often[here] | (seen[here] <= _FIRST)]
+            chosen.append(int(np.bitwise_or.reduce(parts, initial=0)))
         return self._ranges(chosen)
 
-    def of(self, numbers: Iterable[int]) -> EventRanges:
-        """The events of the batches in which some events are, by their numbers."""
-        wanted = set(np.searchsorted(self._numbers, sorted(numbers), side="right").tolist())
-        return self._ranges(index in wanted for index in range(1, len(self._slots) + 1))
-
-    def _ranges(self, chosen: Iterable[bool]) -> EventRanges:
+    def _ranges(self, chosen: Iterable[int]) -> EventRanges:
+        """The events of the parts of each batch that are chosen, a bit for each."""
         ranges: list[tuple[int, int]] = []
-        for index, is_chosen in enumerate(chosen):
-            start, end = self._numbers[index : index + 2]
-            if not is_chosen:
+        for parts, first, end in zip(chosen, self._numbers, self._numbers[1:], strict=False):
+            if parts == _ALL:
+                ranges.append((first, end))
                 continue
-            if ranges and ranges[-1][1] == start:
-                ranges[-1] = (ranges[-1][0], end)
-            else:
-                ranges.append((start, end))
-        return EventRanges(ranges)
+            for part in range(PARTS):
+                if parts >> part & 1:
+                    start = first + (part << PART_BITS)
+                    last = part == PARTS - 1
+                    ranges.append((start - BEFORE, end if last else min(end, start + (1 << PART_BITS))))
+        return EventRanges.joined(ranges)
 
 
 def _marks_of(batch: Batch) -> "NDArray[np.uint8]":
-    """The marks of a batch whose producer made none."""
+    """The marks of a batch whose producer made none: it has one part."""
     marks = np.zeros(MARKS_SIZE, np.uint8)
     rows = batch.rows
     for address, size, op in zip(

@@ -30,6 +30,10 @@ _AROUND: Final = 2
 """Pages below and above those of a byte on which a fetch may concern it: with the MMU off, the next page may be
 prefetched."""
 
+BEFORE: Final = 1 << 12
+"""Events before those whose instructions are wanted that are wanted, too: a source begins to look instructions up at
+the start of a block of code."""
+
 EVERYWHERE: Final = np.array([op.traits.everywhere or not op.has_range for op in Op])
 ON_PAGES: Final = np.array([op.kind is Kind.ALIAS or op in (Op.FETCH, Op.WALK) for op in Op])
 BEGINS: Final = np.array([begins(op) for op in Op])
@@ -92,6 +96,22 @@ class EventRanges:
         self._starts = np.array([start for start, _ in ranges], np.int64)
         self._ends = np.array([end for _, end in ranges], np.int64)
 
+    @classmethod
+    def joined(cls, ranges: Iterable[tuple[int, int]]) -> "EventRanges":
+        """Ranges of which one may overlap the next one; they are sorted by their ends."""
+        found: list[tuple[int, int]] = []
+        for start, end in ranges:
+            first = max(start, 0)
+            while found and found[-1][1] >= first:
+                first = min(first, found.pop()[0])
+            found.append((first, end))
+        return cls(found)
+
+    @classmethod
+    def up_to(cls, numbers: Iterable[int]) -> "EventRanges":
+        """Some events, by their numbers in ascending order, and `BEFORE` before each of them."""
+        return cls.joined((number - BEFORE, number + 1) for number in numbers)
+
     @property
     def events(self) -> int:
         """How many events they have."""
@@ -101,3 +121,12 @@ class EventRanges:
         """Whether an event from number `first` to `end` - 1 is in one of them."""
         at = int(np.searchsorted(self._ends, first, side="right"))
         return at < len(self._starts) and bool(self._starts[at] < end)
+
+    def same_from(self, number: int) -> int | None:
+        """How many events from one on are in them if it is, or are not if it is not; None for all that follow."""
+        starts, ends = (
+            int(np.searchsorted(each, number, side="right")) for each in (self._starts, self._ends)
+        )
+        if starts > ends:
+            return int(self._ends[ends]) - number
+        return int(self._starts[starts]) - number if starts < len(self._starts) else None

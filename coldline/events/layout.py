@@ -70,7 +70,11 @@ EVERYWHERE_SLOT = GRANULE_SLOTS + PAGE_SLOTS
 """The slot of events that concern all memory, or much of it."""
 
 MARKS_SIZE = EVERYWHERE_SLOT + 8
-"""Bytes of marks, one a slot."""
+"""Bytes of marks, one a slot: a bit for each part of the batch that has such an event."""
+
+PART_BITS = 15
+PARTS = 8
+"""The first 2^15 events of a batch are its first part, and so on; the eighth has all that are left."""
 
 MUCH = 1 << 22
 """Bytes: an event of this size or more counts as concerning all memory."""

@@ -240,10 +240,14 @@ class EventWords:
         record["high_water"] = HIGH_WATER
         self._take()
 
-    def locate(self, wanted: bool) -> None:
-        """Keep the instructions of the events to come, or notes of a few; nothing is in the buffer yet."""
+    def locate(self, wanted: bool, events: int | None) -> None:
+        """Keep the instructions of a number of events to come, None for all, or notes of a few.
+
+        Nothing is in the buffer yet.
+        """
         if self._instructions is None:
             return
+        self._record["high_water"] = HIGH_WATER if events is None else min(events, HIGH_WATER)
         if wanted and self._rows is None:
             self._rows = self._instructions.take()
         elif not wanted and self._rows is not None:

@@ -2,8 +2,8 @@
 """Finds the instructions of the events of stories, by a run that looks up no others.
 
 To look up the program counter at each access takes an emulator longer than the access. So the second pass leaves that
-out where a story seldom needs it, and this run does it in the few batches that have an event of a story. It ends with
-the last of them.
+out where a story seldom needs it, and this run does it just before the few events of stories. It ends with the last
+of them.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -14,7 +14,6 @@ import numpy as np
 from coldline.checker.state.findings import HazardEntry
 from coldline.events import Op
 from coldline.events.batch import Batch
-from coldline.events.batch_footprints import Footprints
 from coldline.events.footprints import EventRanges
 from coldline.events.source import Locating, Source
 from coldline.explain.event_code import Code, code_of
@@ -54,12 +53,12 @@ class Missing:
                 if step.line_event is not None and step.line_event.code is None:
                     self._add(step.line_event.number, [step.line_event])
 
-    def find(self, source: Source, noted: Footprints, ran: Callable[[int], None]) -> None:
+    def find(self, source: Source, ran: Callable[[int], None]) -> None:
         """Run the source for them; `ran` is called with the number of events so far, after each batch."""
         numbers = sorted(self._events)
         if not numbers or not isinstance(source, Locating):
             return
-        ranges = noted.of(numbers)
+        ranges = EventRanges.up_to(numbers)
         source.locate_at(ranges)
         first = 0
 

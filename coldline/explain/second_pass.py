@@ -171,11 +171,11 @@ def tell(
         for story, (at, read) in enumerate(reads, len(worked_out) + 1):
             telling(story, total)
             told.unread[at] = told.unread[at]._replace(hazard=_explained(read, history, ways))
-        if at_once is not None and checker.footprints is not None:
+        if at_once is not None:
             missing = Missing(history.code, checker.events, at_once)
             missing.add(told.hazards)
             missing.add(hazard for _, hazard in told.unread if hazard is not None)
-            missing.find(source, checker.footprints, locating)
+            missing.find(source, locating)
             for at in worked_out:
                 told.hazards[at] = told.hazards[at]._replace(code=code_of_read(parts[at], history.code))
     except KeyboardInterrupt:

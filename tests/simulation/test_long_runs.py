@@ -4,9 +4,11 @@
 The batches of the sample guests are made small, so that there are many.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -19,13 +21,15 @@ from coldline.events import Op, words
 from coldline.events.batch import Batch, InstructionState
 from coldline.events.batch_footprints import Footprints
 from coldline.events.footprints import EventRanges, slots_of
-from coldline.events.layout import EVERYWHERE_SLOT, GRANULE_SLOTS, MARKS_SIZE, MUCH, PAGE_SLOTS
+from coldline.events.layout import EVENT_SIZE, EVERYWHERE_SLOT, GRANULE_SLOTS, MARKS_SIZE, MUCH, PAGE_SLOTS
 from coldline.events.op import Kind
 from coldline.events.source import Sink
 from coldline.explain import second_pass
 from coldline.explain.selection import KeptEvents
 from coldline.first_pass import check
+from coldline.frontends.unicorn import End, Until
 from coldline.guest import GuestOptions, make_plan
+from coldline.hypervisor import HOST_MODELS
 from coldline.image import load_kernel
 from coldline.repair.kept_events import APART, KeptSearch
 from coldline.repair.result import Target
@@ -35,6 +39,9 @@ from coldline.support.units import PAGE_SIZE
 from coldline.verdict import Judgement, judge
 from tests.simulation.test_arm64 import midway_trial
 from tests.simulation.test_repaired_runs import RACES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 EVERYWHERE = [op for op in Op if op.traits.everywhere or not op.has_range]
 
@@ -119,10 +126,111 @@ def test_only_batches_that_concern_the_lines_are_selected(monkeypatch: pytest.Mo
     number = 0
     for marked, events in batches:
         assert ranges.touch(number, number + events) == bool(marked & wanted)
-        assert noted.of([number]).touch(number, number + 1)
         number += events
     assert 0 < ranges.events < number
-    assert noted.of([number - 1]).events == batches[-1][1]
+
+
+@pytest.fixture
+def long_trial(debian_arm64_kernel: Path) -> Trial:
+    """Of more than 400,000 events of one vCPU."""
+    return Trial(
+        plan=make_plan(load_kernel(debian_arm64_kernel), GuestOptions(memory=128 << 20)),
+        strategy="uncached",
+        model=HOST_MODELS["rfc"],
+        core=CORES["armv8-a"],
+        until=Until(End.LIMIT, 1_500_000),
+    )
+
+
+def test_marks_tell_the_part_of_a_batch(long_trial: Trial) -> None:
+    longest = 0
+
+    def sink(batch: Batch) -> None:
+        nonlocal longest
+        assert len(batch.rows)
+        marks, expected = batch.marks(), np.zeros(MARKS_SIZE, np.uint8)
+        if marks is None:
+            return  # the host's
+        longest = max(longest, len(batch))
+        for index, (address, size, op) in enumerate(batch.rows[["address", "size", "op"]].tolist()):
+            bit = 1 << min(index // 32768, 7)
+            if op in EVERYWHERE or size >= MUCH:
+                expected[EVERYWHERE_SLOT] |= bit
+                continue
+            last = address + size - 1
+            for number in range(address // 256, last // 256 + 1):
+                expected[number % GRANULE_SLOTS] |= bit
+            for number in range(address // PAGE_SIZE, last // PAGE_SIZE + 1) if op in ON_PAGES else ():
+                expected[GRANULE_SLOTS + number % PAGE_SLOTS] |= bit
+        np.testing.assert_array_equal(marks, expected)
+
+    long_trial.run(sink)
+    assert longest > 3 * 32768
+
+
+class Marked(Batch):
+    """A batch without rows that has a number of events, and the parts of its slots."""
+
+    def __init__(self, events: int, parts: dict[int, int]) -> None:
+        super().__init__(["guest"], bytearray(events * EVENT_SIZE))
+        self._marks = np.zeros(MARKS_SIZE, np.uint8)
+        for slot, part in parts.items():
+            self._marks[slot] = part
+
+    def marks(self) -> "NDArray[np.uint8]":
+        return self._marks
+
+
+def test_what_a_story_may_tell_is_in_parts_of_batches() -> None:
+    """Slot 7 is in part 1 of each batch, slot 8 in parts 0 and 2 of batch 12, and slot 9 does not matter."""
+    noted, size = Footprints(), 100_000
+    for index in range(30):
+        seldom = {8: 0b101} if index == 12 else {}
+        noted.feed(Marked(size, {7: 0b10, 9: 0b1000, **seldom}))
+    slots = np.zeros(MARKS_SIZE, np.bool_)
+    slots[[7, 8]] = True
+    part, before = 32768, 4096
+    parts = [
+        *((index * size + part - before, index * size + 2 * part) for index in range(8)),
+        (12 * size - before, 12 * size + part),
+        (12 * size + 2 * part - before, 12 * size + 3 * part),
+        *((index * size + part - before, index * size + 2 * part) for index in range(17, 26)),
+    ]
+    found = noted.seldom(slots, [25 * size])
+    assert found.events == sum(end - start for start, end in parts)
+    for start, end in parts:
+        assert found.touch(start, start + 1)
+        assert found.touch(end - 1, end)
+        assert not found.touch(end, end + 1)
+        assert found.same_from(start) == end - start
+
+
+def test_instructions_are_looked_up_where_they_are_wanted_alone(long_trial: Trial) -> None:
+    wanted = EventRanges([(100_000, 130_000), (200_000, 200_001)])
+
+    def run(located: EventRanges | None) -> tuple[bytes, "NDArray[np.uint64]"]:
+        """A digest of the events, and for each its `InstructionState`."""
+        digest, states = hashlib.sha256(), []
+
+        def sink(batch: Batch) -> None:
+            digest.update(batch.rows.tobytes())
+            instructions = batch.instructions
+            states.append(
+                np.zeros(len(batch), "<u8") if instructions is None else instructions["state"].copy()
+            )
+
+        long_trial.run(sink, instructions=True, located=located)
+        return digest.digest(), np.concatenate(states)
+
+    (events, every), (same, known) = run(None), run(wanted)
+    assert same == events
+    late = 1_000
+    """Events of a block of code, which is not cut, and what is between two."""
+    inside = np.zeros(len(every), np.bool_)
+    for start, end in ((100_000, 130_000), (200_000, 200_001)):
+        assert (known[start + late : end] == every[start + late : end]).all()
+        inside[start : end + late] = True
+    assert np.count_nonzero(every[~inside]) > 10 * np.count_nonzero(known[~inside]) > 0  # of walks
 
 
 def test_slots_are_those_of_the_bytes_and_of_the_pages_around() -> None:
@@ -210,6 +318,21 @@ def test_ranges_of_events(first: int, end: int, touches: bool) -> None:
     assert EventRanges([(5, 8), (20, 22)]).touch(first, end) == touches
 
 
+@pytest.mark.parametrize(
+    ("number", "same"), [(0, 5), (4, 1), (5, 3), (7, 1), (8, 12), (20, 2), (21, 1), (22, None), (30, None)]
+)
+def test_how_far_events_are_alike(number: int, same: int | None) -> None:
+    assert EventRanges([(5, 8), (20, 22)]).same_from(number) == same
+
+
+def test_events_before_those_that_are_wanted_are_wanted_too() -> None:
+    found = EventRanges.up_to([100, 5_000, 5_001, 20_000])
+    assert found.events == 101 + 4098 + 4097
+    assert found.touch(0, 1)
+    assert not found.touch(101, 5_000 - 4096)
+    assert not found.touch(20_001, 20_002)
+
+
 def test_the_block_of_an_event_is_known_across_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """The MMU is turned on in the middle of a block, after which the events so far are handed over."""
     monkeypatch.setattr(words, "HIGH_WATER", 5)
@@ -280,7 +403,10 @@ def test_events_that_are_missing_are_noticed() -> None:
     apart = search.find(Target(tuple(target.entries[0] for target in targets.values())))
     assert (len(apart.found), apart.remark) == (1, APART)
     few = KeptEvents(1_000)
-    for part in kept.parts[:-1]:
+    first = min(hazard.entry.number for hazard in judgement.hazards)
+    for part in kept.parts:
+        if part.numbers[-1] >= first:
+            break
         few.keep(part, Batch(part.batch.agents, part.batch.rows), int(part.numbers[0]))
     assert not KeptSearch(few, trial.profile).is_exact(checker, targets)
     assert not KeptEvents(1_000).complete

@@ -12,6 +12,7 @@ import unicorn
 from coldline.arm import cores
 from coldline.arm import stage2 as stage2_types
 from coldline.errors import GuestError, LostEventsError
+from coldline.events.words import WORDS
 from coldline.frontends.unicorn.additions import Additions
 from coldline.frontends.unicorn.devices.of_machine import bus_of
 from coldline.frontends.unicorn.endless_loops import EndlessLoops
@@ -216,10 +217,18 @@ class Boot:
         self._drain(vcpu)
 
     def _locate(self, vcpu: Vcpu) -> None:
-        """Have a vCPU find instructions only for batches that they are wanted of."""
-        if self._located is not None and not vcpu.state["count"]:
-            number = self._follower.number(vcpu)
-            vcpu.locate(self._located.touch(number, number + 1))
+        """Have a vCPU find instructions only of events that they are wanted of, and stop it where that changes.
+
+        One of several cores is not stopped, as where its batches end decides which polls are dropped. So it finds
+        them for a whole batch if it may have one that is wanted.
+        """
+        if self._located is None or vcpu.state["count"]:
+            return
+        number = self._follower.number(vcpu)
+        if vcpu.state["several"]:
+            vcpu.locate(self._located.touch(number, number + WORDS), None)
+        else:
+            vcpu.locate(self._located.touch(number, number + 1), self._located.same_from(number))
 
     def _set_limit(self, core: RunningCore, end: int) -> None:
         core.vcpu.state["limit"] = min(end, core.loops.next_attempt, self._follower.next_stop(core.vcpu))

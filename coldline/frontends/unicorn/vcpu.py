@@ -163,12 +163,13 @@ class Vcpu:
 
         self.emulator.mmio_map(base, size, read, None, write, None)
 
-    def locate(self, wanted: bool) -> None:
-        """Find the instructions of the events to come, or do not; it has no events yet that were not handed over.
+    def locate(self, wanted: bool, events: int | None) -> None:
+        """Find the instructions of a number of events to come, None for all, or do not.
 
-        The vCPU was made for events with instructions.
+        The vCPU was made for events with instructions, and has no events yet that were not handed over. It stops
+        after at most so many.
         """
-        self.state.events.locate(wanted)
+        self.state.events.locate(wanted, events)
         self.state["looks_up"] = wanted and not self._keeps_counter
 
     def hand_over(self, sink: Sink) -> None:
