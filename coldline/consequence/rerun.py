@@ -28,7 +28,7 @@ from coldline.simulation import Trial
 
 _MOST_LINES: Final = 4096
 _MORE_INSTRUCTIONS: Final = 1_000_000
-"""A run with old bytes may have twice as many instructions as the run without them, and these."""
+"""A run with old bytes may have a quarter more instructions than the run without them, and these."""
 
 _READERS: Final = {Op.READ: GivenTo.LOAD, Op.FETCH: GivenTo.FETCH, Op.WALK: GivenTo.WALK}
 
@@ -156,7 +156,7 @@ def _show(
 ) -> Consequence:
     """Run a trial with old bytes, and compare."""
     given = GivenRun(mark, old)
-    limit = min(trial.until.limit, 2 * was.instructions + _MORE_INSTRUCTIONS)
+    limit = min(trial.until.limit, was.instructions + was.instructions // 4 + _MORE_INSTRUCTIONS)
     limited = replace(trial, until=replace(trial.until, limit=limit))
     try:
         now = run(limited, given)

@@ -5,7 +5,9 @@ Loads get them one by one: they are put into memory before the load, and taken b
 which no callback precedes, they stay in memory, and loads and stores find the new ones in their place.
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from unicorn import unicorn_const as const
 
 from coldline.arm.fields import Sctlr
 from coldline.events.agent_names import agents_of, vcpu_name
@@ -18,7 +20,8 @@ from coldline.frontends.unicorn.line_hooks import (
     tags_of,
 )
 from coldline.frontends.unicorn.old_bytes import GivenTo, OldBytes
-from coldline.frontends.unicorn.recorded_run import RecordedRun, RunMark
+from coldline.frontends.unicorn.recorded_run import RecordedRun, RunMark, stop_soon
+from coldline.support.units import PAGE_SIZE
 
 if TYPE_CHECKING:
     from coldline.frontends.unicorn.vcpu import Vcpu
@@ -60,6 +63,7 @@ class GivenRun(RecordedRun):
         self._lent: tuple[int, bytes] | None = None
         self._stored: list[tuple[int, int, bool]] = []
         self._line_hooks: list[LineHooks] = []
+        self._block_hooks: list[tuple[Vcpu, int]] = []
         self._switches = 0
 
     @property
@@ -81,7 +85,24 @@ class GivenRun(RecordedRun):
         if self._stays:
             self._new = bytearray(vcpu.state.view.bytes_at(self._old.address, len(self._old.data)))
             self._hide(self._old.address, self._old.end)
+            self._follow_blocks(vcpu)
             self._forget_code()
+
+    def _follow_blocks(self, vcpu: "Vcpu") -> None:
+        """Take the blocks of code that may have old bytes, or all of them until a walk has got some."""
+
+        def on_block(_: Any, address: int, size: int, __: Any) -> None:
+            if self._active:
+                self._entered(vcpu, address, size)
+
+        start = max(self._old.code - PAGE_SIZE, 0)
+        ranges = (start, self._old.code + len(self._new) - 1) if self._old.reader is GivenTo.FETCH else (1, 0)
+        self._block_hooks.append((vcpu, vcpu.emulator.hook_add(const.UC_HOOK_BLOCK, on_block, None, *ranges)))
+
+    def _leave_blocks(self) -> None:
+        for vcpu, handle in self._block_hooks:
+            vcpu.emulator.hook_del(handle)
+        self._block_hooks.clear()
 
     def _follow(self, vcpu: "Vcpu") -> None:
         old, state = self._old, vcpu.state
@@ -102,14 +123,9 @@ class GivenRun(RecordedRun):
         for kind, call in calls:
             self._line_hooks.append(LineHooks(vcpu, kind, old.address, old.end, call, tags))
 
-    @property
-    def needs_blocks(self) -> bool:
-        """See `RecordedRun.needs_blocks`."""
-        return self._active and self._stays
-
     def next_stop(self, vcpu: "Vcpu") -> int:
         """See `Follower.next_stop`."""
-        return 0 if self._is_over() else super().next_stop(vcpu)
+        return 0 if self._is_over() or self._stored else super().next_stop(vcpu)
 
     def _is_over(self) -> bool:
         return self._active and any(each.state["kept_over"] for each in self.vcpus)
@@ -117,8 +133,11 @@ class GivenRun(RecordedRun):
     def stopped(self, vcpu: "Vcpu") -> None:
         """See `Follower.stopped`."""
         super().stopped(vcpu)
+        self._settle()
         if self._is_over():
             self._stop()
+        if self.given and self._old.reader is GivenTo.WALK:
+            self._leave_blocks()
 
     def switched(self, vcpu: "Vcpu") -> None:
         """See `Follower.switched`."""
@@ -130,15 +149,14 @@ class GivenRun(RecordedRun):
         ):
             self._stop()
 
-    def entered(self, vcpu: "Vcpu", address: int, size: int) -> None:
-        """See `RecordedRun.entered`."""
-        if not self._active or not self._stays:
-            return
+    def _entered(self, vcpu: "Vcpu", address: int, size: int) -> None:
+        """Take a block of code that the vCPU enters."""
         self._settle()
         if self.number(vcpu) - 1 < self._old.event:
             return
         if self._old.reader is GivenTo.WALK:
             self._give_to_walk()
+            stop_soon(vcpu)
             return
         low = max(address - self._old.code, 0)
         high = min(address + size - self._old.code, len(self._new))
@@ -179,6 +197,7 @@ class GivenRun(RecordedRun):
         for each in self._line_hooks:
             each.remove()
         self._line_hooks.clear()
+        self._leave_blocks()
         for vcpu in self.vcpus:
             vcpu.state["kept_ends"] = vcpu.state["kept_over"] = 0
         if self._stays:
@@ -231,9 +250,11 @@ class GivenRun(RecordedRun):
         self._put(low, self._mixed(low, new))
 
     def _note_store(self, low: int, high: int) -> None:
-        """A store is about to change bytes; `_settle` comes after it."""
+        """A store is about to change bytes; `_settle` comes after it, when the vCPU is stopped at the latest."""
         self._settle()
         self._stored.append((low, high, self._changes_the_copy()))
+        for each in self.vcpus:
+            stop_soon(each)
 
     def _settle(self) -> None:
         """Take the bytes that were stored, and hide them unless they are in the copy, too."""

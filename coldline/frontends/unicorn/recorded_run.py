@@ -26,6 +26,11 @@ class RunMark(NamedTuple):
     instructions: int
 
 
+def stop_soon(vcpu: "Vcpu") -> None:
+    """Have a vCPU that runs stopped before its next block of code, for `Follower.stopped`."""
+    vcpu.state["limit"] = 0
+
+
 class Blocks:
     """The blocks of code that a core executed: their virtual addresses, and their sizes in bytes."""
 
@@ -77,15 +82,10 @@ class RecordedRun(Follower):
             self.begins[mark] = len(self.blocks[vcpu.number])
             self.reached(vcpu, mark)
         blocks = self.blocks.get(vcpu.number)
-        if blocks is not None and len(blocks) >= MOST_BLOCKS and not self.needs_blocks:
+        if blocks is not None and len(blocks) >= MOST_BLOCKS:
             handle = self._hooks.pop(vcpu.number, None)
             if handle is not None:
                 vcpu.emulator.hook_del(handle)
-
-    @property
-    def needs_blocks(self) -> bool:
-        """Whether `entered` is needed, also when enough blocks are recorded."""
-        return False
 
     def reached(self, vcpu: "Vcpu", mark: RunMark) -> None:
         """Take a vCPU that is at a mark, before a block of code."""
@@ -98,13 +98,11 @@ class RecordedRun(Follower):
             if len(starts) < MOST_BLOCKS:
                 starts.append(address)
                 sizes.append(size)
-            self.entered(vcpu, address, size)
+            else:
+                stop_soon(vcpu)
 
         self._hooks[vcpu.number] = vcpu.emulator.hook_add(const.UC_HOOK_BLOCK, on_block)
         vcpu.forget_code()
-
-    def entered(self, vcpu: "Vcpu", address: int, size: int) -> None:
-        """Take each block of code that a recorded vCPU enters."""
 
     def ended(self, used: list[tuple[int, int]]) -> None:
         """See `Follower.ended`."""
