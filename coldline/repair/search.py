@@ -6,9 +6,10 @@ events. An insertion changes it, and the events after it either lead to a bad re
 place and on the costs, and few lists of costs occur, so it is remembered.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from coldline.checker.state.vocabulary import AnyLetter, AnySetting
 from coldline.explain.line_history import LineEvent
 from coldline.repair.projection import Projection
 from coldline.repair.reachable import Reachable
@@ -26,6 +27,32 @@ Put = tuple[int, Operation]
 
 Bytes = tuple[Any, ...]
 """The costs of each group of bytes."""
+
+
+class _Step(NamedTuple):
+    """What an event does to each group of bytes; events with the same letters and setting share one.
+
+    Attributes
+    ----------
+    number : int
+        Its number among the line's.
+    letters : tuple of AnyLetter or None
+        The letter for each group.
+    setting : AnySetting
+        What holds at the event.
+    """
+
+    number: int
+    letters: tuple[AnyLetter | None, ...]
+    setting: AnySetting
+
+
+class _Read(NamedTuple):
+    """The read of a group of bytes: the group, its letter, and whether the hazard is about it."""
+
+    group: int
+    letter: AnyLetter
+    concerned: bool
 
 
 class BadByte(NamedTuple):
@@ -54,42 +81,68 @@ class Search:
         edges = {0, offset, end, *(edge for each in self._events for edge in (each.start, each.end))}
         self._offsets = sorted(edge for edge in edges if 0 <= edge < size)
         self._concerned = [offset <= each < end for each in self._offsets]
+        self._steps = self._steps_of(self._events)
+        self._reads = [self._reads_of(each) for each in self._events]
         self._sets = Reachable(projection.ways)
         self._before: list[Bytes] = []
         self._allowed: list[set[BadByte]] = []
         self._right: dict[tuple[int, Bytes], bool] = {}
+        self._next: dict[tuple[int, Bytes], Bytes] = {}
         self._forgot = 0
         self._follow()
 
     def _follow(self) -> None:
         """The costs before each event, and the reads of bytes of no concern that are wrong in any case."""
         costs: Bytes = (self._sets.start,) * len(self._offsets)
-        for each in self._events:
+        for index in range(len(self._events)):
             self._before.append(costs)
-            self._allowed.append(self._bad(each, costs) - self._bad(each, costs, concerned=True))
-            costs = self._after(each, costs)
+            self._allowed.append(self._bad(index, costs) - self._bad(index, costs, concerned=True))
+            costs = self._after(index, costs)
         # What was wrong at an earlier read may stay so.
         for index in range(self._last):
-            self._allowed[index] |= self._bad(self._events[index], self._before[index])
+            self._allowed[index] |= self._bad(index, self._before[index])
 
-    def _after(self, each: LineEvent, costs: Bytes) -> Bytes:
-        return tuple(
-            self._sets.after(part, each.letter_for(offset), each.setting)
-            for part, offset in zip(costs, self._offsets, strict=True)
-        )
+    def _steps_of(self, events: Sequence[LineEvent]) -> list[_Step]:
+        known: dict[tuple[tuple[AnyLetter | None, ...], AnySetting], _Step] = {}
+        steps = []
+        for each in events:
+            letters = tuple(map(each.letter_for, self._offsets))
+            key = letters, each.setting
+            steps.append(known.setdefault(key, _Step(len(known), *key)))
+        return steps
 
-    def _bad(self, each: LineEvent, costs: Bytes, *, concerned: bool = False) -> set[BadByte]:
-        """The bytes that an event may read wrongly; if `concerned`, only those that the hazard is about."""
+    def _reads_of(self, each: LineEvent) -> list[_Read]:
+        """The groups of bytes that an event reads."""
         if not each.event.op.traits.reads:
-            return set()
-        found = set()
-        for part, offset, own in zip(costs, self._offsets, self._concerned, strict=True):
-            letter = each.letter_for(offset)
-            if letter is None or not each.start <= offset < each.end or (concerned and not own):
-                continue
-            for hazard in self._sets.hazards(part, letter, each.setting):
-                found.add(BadByte(offset, hazard))
+            return []
+        return [
+            _Read(group, letter, self._concerned[group])
+            for group, offset in enumerate(self._offsets)
+            if each.start <= offset < each.end and (letter := each.letter_for(offset)) is not None
+        ]
+
+    def _after(self, index: int, costs: Bytes) -> Bytes:
+        """The costs after an event."""
+        step = self._steps[index]
+        key = step.number, costs
+        found = self._next.get(key)
+        if found is None:
+            found = tuple(
+                self._sets.after(part, letter, step.setting)
+                for part, letter in zip(costs, step.letters, strict=True)
+            )
+            self._next[key] = found
         return found
+
+    def _bad(self, index: int, costs: Bytes, *, concerned: bool = False) -> set[BadByte]:
+        """The bytes that an event may read wrongly; if `concerned`, only those that the hazard is about."""
+        setting = self._events[index].setting
+        return {
+            BadByte(self._offsets[each.group], hazard)
+            for each in self._reads[index]
+            if each.concerned or not concerned
+            for hazard in self._sets.hazards(costs[each.group], each.letter, setting)
+        }
 
     def _is_right(self, index: int, costs: Bytes) -> bool:
         """Whether the events from `index` on, from these costs, read nothing wrongly that they need not."""
@@ -102,13 +155,14 @@ class Search:
                 right = known
                 break
             seen.append(key)
-            if self._bad(self._events[index], costs) - self._allowed[index]:
+            if self._reads[index] and self._bad(index, costs) - self._allowed[index]:
                 right = False
                 break
-            costs = self._after(self._events[index], costs)
+            costs = self._after(index, costs)
             index += 1
-        if len(self._right) > MOST_KNOWN or self._forgot != self._sets.after.forgot:
+        if len(self._right) + len(self._next) > MOST_KNOWN or self._forgot != self._sets.after.forgot:
             self._right.clear()  # its costs would be kept for it alone
+            self._next.clear()
             self._forgot = self._sets.after.forgot
         for key in seen:
             self._right[key] = right
@@ -158,12 +212,12 @@ class Search:
                     for other in self._operations(second):
                         if self._is_right(second, self._put(second, other, costs)):
                             yield (first, operation), (second, other)
-                    costs = self._after(self._events[second], costs)
+                    costs = self._after(second, costs)
 
     def wrong_with(self, index: int, operation: Operation) -> BadByte | None:
         """A byte that the last event still reads wrongly if an operation is put in before event `index`."""
         costs = self._put(index, operation, self._before[index])
-        for each in self._events[index:-1]:
-            costs = self._after(each, costs)
-        wrong = self._bad(self._events[-1], costs) - self._allowed[-1]
+        for later in range(index, self._last):
+            costs = self._after(later, costs)
+        wrong = self._bad(self._last, costs) - self._allowed[-1]
         return min(wrong, key=lambda each: (each.offset, each.hazard is Hazard.STALE), default=None)
