@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Searches the insertions that make a line's bad read right, by the rules of one byte.
 
-Between two events of the line, what its bytes may be in is a list of costs for each group of bytes with the same
-events. An insertion changes it, and the events after it either lead to a bad read or not. That depends only on the
-place and on the costs, and few lists of costs occur, so it is remembered.
+Between two events of the line, what its bytes may be in are costs for each group of bytes with the same events. An
+insertion changes them, and the events after it either lead to a bad read or not. For each group, that depends only
+on the place and on its costs, and few costs occur, so it is remembered.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,6 +22,9 @@ MOST_FOR_PAIRS = 100
 MOST_KNOWN = 1 << 18
 """The most places and costs of which it is remembered whether they lead to a bad read, some 200 bytes each."""
 
+_STRIDE = 8
+"""It is remembered at one event of so many."""
+
 Put = tuple[int, Operation]
 """An operation, and the index of the event of the line that it comes before."""
 
@@ -34,25 +37,14 @@ class _Step(NamedTuple):
 
     Attributes
     ----------
-    number : int
-        Its number among the line's.
     letters : tuple of AnyLetter or None
         The letter for each group.
     setting : AnySetting
         What holds at the event.
     """
 
-    number: int
     letters: tuple[AnyLetter | None, ...]
     setting: AnySetting
-
-
-class _Read(NamedTuple):
-    """The read of a group of bytes: the group, its letter, and whether the hazard is about it."""
-
-    group: int
-    letter: AnyLetter
-    concerned: bool
 
 
 class BadByte(NamedTuple):
@@ -82,12 +74,11 @@ class Search:
         self._offsets = sorted(edge for edge in edges if 0 <= edge < size)
         self._concerned = [offset <= each < end for each in self._offsets]
         self._steps = self._steps_of(self._events)
-        self._reads = [self._reads_of(each) for each in self._events]
+        self._reads = [self._groups_read(each) for each in self._events]
         self._sets = Reachable(projection.ways)
         self._before: list[Bytes] = []
         self._allowed: list[set[BadByte]] = []
-        self._right: dict[tuple[int, Bytes], bool] = {}
-        self._next: dict[tuple[int, Bytes], Bytes] = {}
+        self._right: dict[tuple[int, int, Any], bool] = {}
         self._forgot = 0
         self._follow()
 
@@ -103,66 +94,60 @@ class Search:
             self._allowed[index] |= self._bad(index, self._before[index])
 
     def _steps_of(self, events: Sequence[LineEvent]) -> list[_Step]:
-        known: dict[tuple[tuple[AnyLetter | None, ...], AnySetting], _Step] = {}
-        steps = []
-        for each in events:
-            letters = tuple(map(each.letter_for, self._offsets))
-            key = letters, each.setting
-            steps.append(known.setdefault(key, _Step(len(known), *key)))
-        return steps
+        known: dict[_Step, _Step] = {}
+        steps = [_Step(tuple(map(each.letter_for, self._offsets)), each.setting) for each in events]
+        return [known.setdefault(step, step) for step in steps]
 
-    def _reads_of(self, each: LineEvent) -> list[_Read]:
+    def _groups_read(self, each: LineEvent) -> list[int]:
         """The groups of bytes that an event reads."""
-        if not each.event.op.traits.reads:
+        if not each.event.op.traits.reads or each.letter is None:
             return []
-        return [
-            _Read(group, letter, self._concerned[group])
-            for group, offset in enumerate(self._offsets)
-            if each.start <= offset < each.end and (letter := each.letter_for(offset)) is not None
-        ]
+        return [group for group, offset in enumerate(self._offsets) if each.start <= offset < each.end]
 
     def _after(self, index: int, costs: Bytes) -> Bytes:
         """The costs after an event."""
-        step = self._steps[index]
-        key = step.number, costs
-        found = self._next.get(key)
-        if found is None:
-            found = tuple(
-                self._sets.after(part, letter, step.setting)
-                for part, letter in zip(costs, step.letters, strict=True)
-            )
-            self._next[key] = found
-        return found
+        letters, setting = self._steps[index]
+        return tuple(
+            self._sets.after(part, letter, setting) for part, letter in zip(costs, letters, strict=True)
+        )
 
     def _bad(self, index: int, costs: Bytes, *, concerned: bool = False) -> set[BadByte]:
         """The bytes that an event may read wrongly; if `concerned`, only those that the hazard is about."""
-        setting = self._events[index].setting
-        return {
-            BadByte(self._offsets[each.group], hazard)
-            for each in self._reads[index]
-            if each.concerned or not concerned
-            for hazard in self._sets.hazards(costs[each.group], each.letter, setting)
-        }
+        found = set()
+        for group in self._reads[index]:
+            if self._concerned[group] or not concerned:
+                found |= self._bad_of(index, group, costs[group])
+        return found
+
+    def _bad_of(self, index: int, group: int, part: Any) -> set[BadByte]:
+        """How an event may read a group wrongly, which it reads."""
+        letters, setting = self._steps[index]
+        hazards = self._sets.hazards(part, letters[group], setting)
+        return {BadByte(self._offsets[group], hazard) for hazard in hazards}
 
     def _is_right(self, index: int, costs: Bytes) -> bool:
         """Whether the events from `index` on, from these costs, read nothing wrongly that they need not."""
+        return all(self._group_is_right(index, group, part) for group, part in enumerate(costs))
+
+    def _group_is_right(self, index: int, group: int, part: Any) -> bool:
         seen = []
         right = True
         while index <= self._last:
-            key = (index, costs)
-            known = self._right.get(key)
-            if known is not None:
-                right = known
-                break
-            seen.append(key)
-            if self._reads[index] and self._bad(index, costs) - self._allowed[index]:
+            if not index % _STRIDE:
+                key = index, group, part
+                known = self._right.get(key)
+                if known is not None:
+                    right = known
+                    break
+                seen.append(key)
+            if group in self._reads[index] and self._bad_of(index, group, part) - self._allowed[index]:
                 right = False
                 break
-            costs = self._after(index, costs)
+            letters, setting = self._steps[index]
+            part = self._sets.after(part, letters[group], setting)
             index += 1
-        if len(self._right) + len(self._next) > MOST_KNOWN or self._forgot != self._sets.after.forgot:
+        if len(self._right) > MOST_KNOWN or self._forgot != self._sets.after.forgot:
             self._right.clear()  # its costs would be kept for it alone
-            self._next.clear()
             self._forgot = self._sets.after.forgot
         for key in seen:
             self._right[key] = right
