@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Exceptions, by who is at fault: the caller, a file, the hypervisor, the guest or a back end."""
 
+from typing import Any
+
 from coldline.support.printable import one_line
 
 
@@ -22,6 +24,17 @@ class ColdlineError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(one_line(message))
         self.message = message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As an error of another process is passed on."""
+        return _with_attributes, (type(self), self.args, vars(self))
+
+
+def _with_attributes(kind: type[ColdlineError], words: tuple[Any, ...], attributes: dict[str, Any]) -> ColdlineError:
+    error = kind.__new__(kind)
+    error.args = words
+    vars(error).update(attributes)
+    return error
 
 
 class UsageError(ColdlineError):

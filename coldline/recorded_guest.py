@@ -8,12 +8,13 @@ translation, and so on whether the host forces write-back. So one boot serves al
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import NamedTuple
 
 from coldline.errors import HypervisorError
 from coldline.events.batch import Batch
 from coldline.events.relay import Relay
-from coldline.events.source import Sink
+from coldline.events.source import Sink, Source
 from coldline.frontends.unicorn import Outcome
 from coldline.hypervisor.model_events import Ranges
 from coldline.simulation import HostSide, Trial
@@ -32,8 +33,58 @@ class _Answer(NamedTuple):
     tell: Callable[[HostSide], None]
 
 
-class RecordedGuest:
-    """The events of a guest, and what its host answers, of one run; a context manager that deletes them.
+class GuestRecord:
+    """The events of a guest, and what its host answers, of one run.
+
+    Parameters
+    ----------
+    events : Source
+        The guest's events.
+    answers : sequence
+        What its host answers.
+    outcome : Outcome
+        How the run ended.
+    """
+
+    def __init__(self, events: Source, answers: Sequence[_Answer], outcome: Outcome) -> None:
+        self._events, self._answers, self.outcome = events, answers, outcome
+
+    def run(self, trial: Trial, sink: Sink) -> None:
+        """Build the guest as a trial does; hand the host's and the guest's events to `sink`, as `Trial.run` does.
+
+        Raises
+        ------
+        HypervisorError
+            If the host model refuses the strategy.
+        """
+        with _Replay(trial, sink, self._answers) as replay:
+            self._events.run(replay.take)
+
+    def run_each(self, trials: Sequence[Trial], sinks: Sequence[Sink]) -> list[HypervisorError | None]:
+        """As `run` for several trials at once, each with its own sink; return why a host refused, of each.
+
+        All sinks are called in a second thread.
+        """
+        refusals: list[HypervisorError | None] = [None] * len(trials)
+        with ExitStack() as stack:
+            replays = []
+            for at, (trial, sink) in enumerate(zip(trials, sinks, strict=True)):
+                try:
+                    replays.append(stack.enter_context(_Replay(trial, sink, self._answers)))
+                except HypervisorError as error:
+                    refusals[at] = error
+
+            def take(batch: Batch) -> None:
+                for replay in replays:
+                    replay.take(batch)
+
+            with Relay(lambda: take) as relay:
+                self._events.run(relay.put)
+        return refusals
+
+
+class RecordedGuest(GuestRecord):
+    """A guest that is run, to be recorded; a context manager that deletes the record.
 
     Parameters
     ----------
@@ -53,47 +104,18 @@ class RecordedGuest:
     def __init__(
         self, trial: Trial, progress: "Callable[[int, int], None]" = lambda instructions, accesses: None
     ) -> None:
-        self._run = _OneRun(trial, progress)
-        self._spool = Spool(self._run)
+        run = _OneRun(trial, progress)
+        self._spool = Spool(run)
         self._spool.run(lambda batch: None)
+        super().__init__(self._spool, run.answers, run.outcome)
 
-    @property
-    def outcome(self) -> Outcome:
-        """How the run ended."""
-        return self._run.outcome
+    def shared(self) -> GuestRecord | None:
+        """The same for another process, to which it can be passed; None if that could not read it.
 
-    def run(self, trial: Trial, sink: Sink) -> None:
-        """Build the guest as a trial does; hand the host's and the guest's events to `sink`, as `Trial.run` does.
-
-        Raises
-        ------
-        HypervisorError
-            If the host model refuses the strategy.
+        This one has to be open as long as it is used.
         """
-        with _Replay(trial, sink, self._run.answers) as replay:
-            self._spool.run(replay.take)
-
-    def run_each(self, trials: Sequence[Trial], sinks: Sequence[Sink]) -> list[HypervisorError | None]:
-        """As `run` for several trials at once, each with its own sink; return why a host refused, of each.
-
-        All sinks are called in a second thread.
-        """
-        refusals: list[HypervisorError | None] = [None] * len(trials)
-        with ExitStack() as stack:
-            replays = []
-            for at, (trial, sink) in enumerate(zip(trials, sinks, strict=True)):
-                try:
-                    replays.append(stack.enter_context(_Replay(trial, sink, self._run.answers)))
-                except HypervisorError as error:
-                    refusals[at] = error
-
-            def take(batch: Batch) -> None:
-                for replay in replays:
-                    replay.take(batch)
-
-            with Relay(lambda: take) as relay:
-                self._spool.run(relay.put)
-        return refusals
+        file = self._spool.shared()
+        return None if file is None else GuestRecord(file, self._answers, self.outcome)
 
     def __enter__(self) -> "RecordedGuest":
         return self
@@ -172,17 +194,17 @@ class _Noting(HostSide):
         """Note it, but for the vCPUs that each host starts by itself."""
         super().vcpu_started(vcpu)
         if vcpu >= self.first_vcpus:
-            self._note(lambda host: host.vcpu_started(vcpu))
+            self._note(partial(HostSide.vcpu_started, vcpu=vcpu))
 
     def caches_toggled(self, vcpu: int, enabled: bool, used: Ranges) -> None:
         """Note it."""
         used = self._same(used)
-        self._note(lambda host: host.caches_toggled(vcpu, enabled, used))
+        self._note(partial(HostSide.caches_toggled, vcpu=vcpu, enabled=enabled, used=used))
 
     def set_way(self, vcpu: int, used: Ranges) -> None:
         """Note it."""
         used = self._same(used)
-        self._note(lambda host: host.set_way(vcpu, used))
+        self._note(partial(HostSide.set_way, vcpu=vcpu, used=used))
 
     def _note(self, tell: Callable[[HostSide], None]) -> None:
         self.answers.append(_Answer(self._events, tell))

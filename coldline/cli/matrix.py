@@ -2,27 +2,24 @@
 """``coldline matrix``."""
 
 import argparse
-import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 
 from coldline.builder import STRATEGIES
-from coldline.checker.final_read import Region, sweep
 from coldline.cli.inputs.guests import core_of
 from coldline.cli.inputs.hosts import is_bare
 from coldline.cli.inputs.trials import plan_guest, programs_of, trial_of
+from coldline.cli.matrix_processes import MatrixProcesses, Work
+from coldline.cli.matrix_rows import Begun, Guests, begin, judged
 from coldline.cli.outputs import Outputs
 from coldline.cli.progress import Following, Progress
 from coldline.cli.status import INTERRUPTED, SUCCESS, complain
-from coldline.errors import HypervisorError
-from coldline.events.source import Sink
-from coldline.first_pass import check_each
 from coldline.hypervisor.models import HOST_MODELS
 from coldline.jit.code_cache import compile_missing
-from coldline.recorded_guest import RecordedGuest, guest_of
 from coldline.report.model import Cell, Matrix
 from coldline.simulation import Trial
-from coldline.verdict import judge
 
 
 def run_matrix(options: argparse.Namespace) -> int:
@@ -39,17 +36,20 @@ def run_matrix(options: argparse.Namespace) -> int:
             if model.has_strategies and plan.architecture in model.architectures
         ]
         strategies = [name for name, each in STRATEGIES.items() if plan.architecture in each.architectures]
-        cells = {host: dict.fromkeys(strategies, Cell(None)) for host in hosts}
+        rows: dict[str, list[Cell]] = {host: [Cell(None)] * len(strategies) for host in hosts}
         interrupted = False
+        bare = is_bare(options, kernel)
         with Progress(wanted=True) as progress, ExitStack() as stack:
             compile_missing(programs_of(plan), progress.compiled)
-            guests = _Guests(stack)
+            guests = Guests(stack)
+            processes = stack.enter_context(MatrixProcesses(Work(options, plan, bare)))
+            work = _Rows(hosts, rows, guests, processes, progress)
             try:
-                for number, host in enumerate(hosts, 1):
-                    following = Following(progress, None, f"{host} ({number} of {len(hosts)})")
-                    bare = is_bare(options, kernel)
-                    row = [trial_of(options, plan, strategy, host, bare=bare) for strategy in strategies]
-                    cells[host] = dict(zip(strategies, _cells(row, guests, following), strict=True))
+                for host in hosts:
+                    work.begin(
+                        host, [trial_of(options, plan, strategy, host, bare=bare) for strategy in strategies]
+                    )
+                work.finish()
             except KeyboardInterrupt:
                 interrupted = True
         outputs.matrix(
@@ -57,7 +57,7 @@ def run_matrix(options: argparse.Namespace) -> int:
                 image=options.image or options.sample or options.bios,
                 core=core_of(options, plan.architecture).name,
                 strategies=tuple(strategies),
-                cells=cells,
+                cells={host: dict(zip(strategies, row, strict=True)) for host, row in rows.items()},
             )
         )
     if interrupted:
@@ -66,73 +66,65 @@ def run_matrix(options: argparse.Namespace) -> int:
     return SUCCESS
 
 
-class _Guests:
-    """The recorded guests of a matrix; `stack` deletes them."""
+class _Rows:
+    """Works out the rows of a matrix: long ones side by side, others at once.
 
-    def __init__(self, stack: ExitStack) -> None:
-        self._stack = stack
-        self._recorded: dict[tuple[bool, bool], RecordedGuest] = {}
+    Parameters
+    ----------
+    hosts : sequence of str
+        The hosts.
+    rows : dict of str to list of Cell
+        Gets the cells of each host, as soon as all are known.
+    guests, processes : Guests, MatrixProcesses
+        The guests, and the processes for long rows.
+    progress : Progress
+        Shows how far it is.
+    """
 
-    def of(self, trial: Trial, following: Following) -> RecordedGuest:
-        """Return the guest of a trial, which runs if it has not yet."""
-        kind = guest_of(trial)
-        if kind not in self._recorded:
-            self._recorded[kind] = self._stack.enter_context(RecordedGuest(trial, following.ran))
-            gc.collect()  # an emulator and its hooks are a reference cycle that holds a guest's RAM
-        return self._recorded[kind]
+    def __init__(
+        self,
+        hosts: Sequence[str],
+        rows: dict[str, list[Cell]],
+        guests: Guests,
+        processes: MatrixProcesses,
+        progress: Progress,
+    ) -> None:
+        self._hosts, self._rows, self._guests, self._processes = hosts, rows, guests, processes
+        self._progress = progress
+        self._begun: dict[str, Begun] = {}
+        self._futures: dict[Future[list[Cell]], str] = {}
 
-
-class _Replay:
-    """A trial of a recorded guest as a `Source`."""
-
-    repeatable = True
-
-    def __init__(self, guest: RecordedGuest, trial: Trial) -> None:
-        self._guest, self._trial = guest, trial
-
-    def run(self, sink: Sink, *, instructions: bool = False) -> None:
-        """See `Source.run`; a recorded guest has no instructions."""
-        self._guest.run(self._trial, sink)
-
-
-def _cells(row: Sequence[Trial], guests: _Guests, following: Following) -> list[Cell]:
-    """Return the cell of each trial on one host; the events of the guest are read once for all."""
-    cells = []
-    for trial in row:
-        try:
-            guest = guests.of(trial, following)
-        except HypervisorError as error:
-            cells.append(Cell(None, refusal=str(error)))
+    def begin(self, host: str, trials: Sequence[Trial]) -> None:
+        """Begin a row, and finish it unless a process works it out."""
+        self._begun[host] = row = begin(trials, self._guests, self._following(host))
+        future = self._processes.begin(host, row)
+        if future is None:
+            self._work_out(host)
         else:
-            rest = row[len(cells) :]
-            return [*cells, *_judged(rest, guest, following)]
-    return cells
+            self._futures[future] = host
 
+    def finish(self) -> None:
+        """Wait for the rows that processes work out."""
+        waiting = set(self._futures)
+        while waiting:
+            self._progress.say(lambda: f"{len(self._hosts) - len(waiting)} of {len(self._hosts)} hosts")
+            done, waiting = wait(waiting, timeout=1, return_when=FIRST_COMPLETED)
+            for future in done:
+                host = self._futures[future]
+                try:
+                    self._take(host, future.result())
+                except BrokenProcessPool:  # it was killed, as where memory is short
+                    self._work_out(host)
 
-def _judged(row: Sequence[Trial], guest: RecordedGuest, following: Following) -> Iterator[Cell]:
-    refusals: list[HypervisorError | None] = []
+    def _work_out(self, host: str) -> None:
+        row = self._begun[host]
+        rest = [] if row.guest is None else list(judged(row.rest, row.guest, self._following(host)))
+        self._take(host, rest)
 
-    def run(sinks: Sequence[Sink]) -> None:
-        refusals.extend(guest.run_each(row, sinks))
+    def _take(self, host: str, rest: list[Cell]) -> None:
+        self._rows[host] = [*self._begun[host].refused, *rest]
 
-    checkers = check_each(run, [trial.profile for trial in row])
-    for trial, checker, refusal in zip(row, checkers, refusals, strict=True):
-        if refusal is not None:
-            yield Cell(None, refusal=str(refusal))
-            continue
-        regions = [
-            Region(each.name, each.address, each.size, each.data.nbytes) for each in trial.plan.segments
-        ]
-        if {kind for each in sweep(checker, regions) for kind in each.kinds} <= checker.kinds.keys():
-            regions = []  # whose bytes the final read finds changes neither the verdict nor the kinds
-        judgement = judge(
-            checker,
-            _Replay(guest, trial),
-            most=0,
-            stories=0,
-            regions=regions,
-            gaps=guest.outcome.gaps(trial.until, checker.coverage.cacheable),
-            watcher=following,
+    def _following(self, host: str) -> Following:
+        return Following(
+            self._progress, None, f"{host} ({1 + self._hosts.index(host)} of {len(self._hosts)})"
         )
-        only = bool(judgement.all_kinds) and not judgement.kinds
-        yield Cell(judgement.verdict, tuple(judgement.all_kinds), final_read_only=only)

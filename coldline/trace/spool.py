@@ -3,7 +3,7 @@
 
 import os
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
 from coldline.errors import TraceError
 from coldline.events.batch import INSTRUCTION_SIZE, Batch
@@ -68,6 +68,13 @@ class Spool:
         """The size of what is kept, once a run has ended."""
         return self._kept.size if self._kept is not None else 0
 
+    def shared(self) -> "SpooledFile | None":
+        """The events that are kept, for another process; None if it could not read them.
+
+        The spool has to be open as long as they are read.
+        """
+        return None if self._kept is None else self._kept.shared()
+
     def run(self, sink: Sink, *, instructions: bool = False) -> None:
         """See `Source.run`.
 
@@ -118,11 +125,41 @@ class Spool:
             self._kept.close()
 
 
-class _Kept:
-    """The events of one run, and their instructions if they were kept.
+class SpooledFile(NamedTuple):
+    """The events of a `Spool`, as a source that can be passed to another process.
 
-    `numbered` says whether the events had line numbers: the binary form numbers events that have none.
+    Attributes
+    ----------
+    path : str
+        The file.
+    numbered : bool
+        Whether the events have line numbers: the binary form numbers events that have none.
     """
+
+    path: str
+    numbered: bool
+
+    @property
+    def repeatable(self) -> bool:
+        """See `Source.repeatable`."""
+        return True
+
+    def run(self, sink: Sink, *, instructions: bool = False) -> None:
+        """See `Source.run`; the instructions are not passed on."""
+        with open(self.path, "rb") as file:
+            for batch in _batches(file, numbered=self.numbered):
+                sink(batch)
+
+
+def _batches(file: IO[bytes], *, numbered: bool) -> "Iterator[Batch]":
+    for batch in BinaryReader(file):
+        if not numbered:
+            batch.rows["where"] = 0
+        yield batch
+
+
+class _Kept:
+    """The events of one run, and their instructions if they were kept; `numbered` as in `SpooledFile`."""
 
     def __init__(self, events: IO[bytes], instructions: IO[bytes] | None, *, numbered: bool) -> None:
         self._events = events
@@ -133,9 +170,7 @@ class _Kept:
         self._events.seek(0)
         if self._instructions is not None:
             self._instructions.seek(0)
-        for batch in BinaryReader(self._events):
-            if not self._numbered:
-                batch.rows["where"] = 0
+        for batch in _batches(self._events, numbered=self._numbered):
             if self._instructions is None:
                 yield batch
             else:
@@ -147,6 +182,11 @@ class _Kept:
         """The bytes of the files."""
         files = (self._events, self._instructions)
         return sum(each.seek(0, os.SEEK_END) for each in files if each is not None)
+
+    def shared(self) -> SpooledFile | None:
+        """See `Spool.shared`: the file has no name but that of its descriptor."""
+        path = f"/proc/{os.getpid()}/fd/{self._events.fileno()}"
+        return SpooledFile(path, self._numbered) if os.path.exists(path) else None
 
     def close(self) -> None:
         """Delete the files."""
@@ -186,4 +226,5 @@ class _Keeper:
             self._writer.finish()
         except TraceError:
             return None
+        self._events.flush()
         return _Kept(self._events, self._instructions, numbered=self._numbered)

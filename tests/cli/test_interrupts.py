@@ -212,8 +212,8 @@ def test_what_old_bytes_did_is_shown_as_far_as_it_is_known(cli: Cli, monkeypatch
 
 def test_a_matrix_keeps_the_verdicts_that_it_has(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = json.loads(cli("matrix", *MIDWAY[1:], "--json").out)["verdicts"]
-    interrupted = _Interrupted(matrix._cells, after=2)
-    monkeypatch.setattr(matrix, "_cells", interrupted)
+    interrupted = _Interrupted(matrix.judged, after=2)
+    monkeypatch.setattr(matrix, "judged", interrupted)
     found = cli("matrix", *MIDWAY[1:], "--json")
     assert (found.status, found.err) == (INTERRUPTED, "coldline: interrupted\n")
     (document,) = validated(found.out)
