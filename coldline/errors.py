@@ -30,7 +30,9 @@ class ColdlineError(Exception):
         return _with_attributes, (type(self), self.args, vars(self))
 
 
-def _with_attributes(kind: type[ColdlineError], words: tuple[Any, ...], attributes: dict[str, Any]) -> ColdlineError:
+def _with_attributes(
+    kind: type[ColdlineError], words: tuple[Any, ...], attributes: dict[str, Any]
+) -> ColdlineError:
     error = kind.__new__(kind)
     error.args = words
     vars(error).update(attributes)

@@ -12,7 +12,7 @@ from coldline.cli.inputs.guests import core_of
 from coldline.cli.inputs.hosts import is_bare
 from coldline.cli.inputs.trials import plan_guest, programs_of, trial_of
 from coldline.cli.matrix_processes import MatrixProcesses, Work
-from coldline.cli.matrix_rows import Begun, Guests, begin, judged
+from coldline.cli.matrix_rows import Begun, RecordedGuests, begin_row, judged
 from coldline.cli.outputs import Outputs
 from coldline.cli.progress import Following, Progress
 from coldline.cli.status import INTERRUPTED, SUCCESS, complain
@@ -41,7 +41,7 @@ def run_matrix(options: argparse.Namespace) -> int:
         bare = is_bare(options, kernel)
         with Progress(wanted=True) as progress, ExitStack() as stack:
             compile_missing(programs_of(plan), progress.compiled)
-            guests = Guests(stack)
+            guests = RecordedGuests(stack)
             processes = stack.enter_context(MatrixProcesses(Work(options, plan, bare)))
             work = _Rows(hosts, rows, guests, processes, progress)
             try:
@@ -75,7 +75,7 @@ class _Rows:
         The hosts.
     rows : dict of str to list of Cell
         Gets the cells of each host, as soon as all are known.
-    guests, processes : Guests, MatrixProcesses
+    guests, processes : RecordedGuests, MatrixProcesses
         The guests, and the processes for long rows.
     progress : Progress
         Shows how far it is.
@@ -85,7 +85,7 @@ class _Rows:
         self,
         hosts: Sequence[str],
         rows: dict[str, list[Cell]],
-        guests: Guests,
+        guests: RecordedGuests,
         processes: MatrixProcesses,
         progress: Progress,
     ) -> None:
@@ -96,7 +96,7 @@ class _Rows:
 
     def begin(self, host: str, trials: Sequence[Trial]) -> None:
         """Begin a row, and finish it unless a process works it out."""
-        self._begun[host] = row = begin(trials, self._guests, self._following(host))
+        self._begun[host] = row = begin_row(trials, self._guests, self._following(host))
         future = self._processes.begin(host, row)
         if future is None:
             self._work_out(host)
@@ -107,7 +107,8 @@ class _Rows:
         """Wait for the rows that processes work out."""
         waiting = set(self._futures)
         while waiting:
-            self._progress.say(lambda: f"{len(self._hosts) - len(waiting)} of {len(self._hosts)} hosts")
+            done_so_far = len(self._hosts) - len(waiting)
+            self._progress.say(f"{done_so_far} of {len(self._hosts)} hosts".__str__)
             done, waiting = wait(waiting, timeout=1, return_when=FIRST_COMPLETED)
             for future in done:
                 host = self._futures[future]

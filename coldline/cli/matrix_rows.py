@@ -17,7 +17,7 @@ from coldline.simulation import Trial
 from coldline.verdict import Watcher, judge
 
 
-class Guests:
+class RecordedGuests:
     """The recorded guests of a matrix; `stack` deletes them."""
 
     def __init__(self, stack: ExitStack) -> None:
@@ -57,7 +57,7 @@ class Begun(NamedTuple):
     guest: RecordedGuest | None
 
 
-def begin(row: Sequence[Trial], guests: Guests, following: Following) -> Begun:
+def begin_row(row: Sequence[Trial], guests: RecordedGuests, following: Following) -> Begun:
     """Run the guest of a row, if it has not run yet."""
     refused: list[Cell] = []
     for trial in row:

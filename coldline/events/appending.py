@@ -12,6 +12,8 @@ from coldline.events.batch import INSTRUCTION_SIZE, InstructionState
 from coldline.events.layout import (
     AGENT_SHIFT,
     ATTRIBUTES_SHIFT,
+    BATCH_PART_BITS,
+    BATCH_PARTS,
     EVENT_SIZE,
     EVERYWHERE_SLOT,
     GRANULE_BITS,
@@ -20,8 +22,6 @@ from coldline.events.layout import (
     OP_MASK,
     OP_SHIFT,
     PAGE_SLOTS,
-    PART_BITS,
-    PARTS,
     REST_AT,
     SIZE_AT,
 )
@@ -145,7 +145,7 @@ def unpack(words: Any, events: int, rows: Any, marks: Any) -> None:
     The marks are those of `coldline.events.footprints`; there are none if their address is 0.
     """
     for index in range(events):
-        part = uint64(1) << min(uint64(index) >> uint64(PART_BITS), uint64(PARTS - 1))
+        part = uint64(1) << min(uint64(index) >> uint64(BATCH_PART_BITS), uint64(BATCH_PARTS - 1))
         word = load64(words)
         op = word >> uint64(_OP) & uint64(ESCAPE)
         if op == uint64(ESCAPE):

@@ -9,14 +9,14 @@ import numpy as np
 from coldline.events.batch import Batch
 from coldline.events.footprints import BEFORE, EVERYWHERE, ON_PAGES, EventRanges
 from coldline.events.layout import (
+    BATCH_PART_BITS,
+    BATCH_PARTS,
     EVERYWHERE_SLOT,
     GRANULE_BITS,
     GRANULE_SLOTS,
     MARKS_SIZE,
     MUCH,
     PAGE_SLOTS,
-    PART_BITS,
-    PARTS,
 )
 from coldline.support.units import PAGE_SIZE
 
@@ -29,7 +29,7 @@ _MOST: Final = 1 << 24
 _FIRST: Final = 8
 """Batches in which a slot counts that most batches have."""
 
-_ALL: Final = (1 << PARTS) - 1
+_ALL: Final = (1 << BATCH_PARTS) - 1
 """All parts of a batch."""
 
 _FEW: Final = 1000
@@ -104,11 +104,11 @@ class Footprints:
             if parts == _ALL:
                 ranges.append((first, end))
                 continue
-            for part in range(PARTS):
+            for part in range(BATCH_PARTS):
                 if parts >> part & 1:
-                    start = first + (part << PART_BITS)
-                    last = part == PARTS - 1
-                    ranges.append((start - BEFORE, end if last else min(end, start + (1 << PART_BITS))))
+                    start = first + (part << BATCH_PART_BITS)
+                    last = part == BATCH_PARTS - 1
+                    ranges.append((start - BEFORE, end if last else min(end, start + (1 << BATCH_PART_BITS))))
         return EventRanges.joined(ranges)
 
 

@@ -72,8 +72,8 @@ EVERYWHERE_SLOT = GRANULE_SLOTS + PAGE_SLOTS
 MARKS_SIZE = EVERYWHERE_SLOT + 8
 """Bytes of marks, one a slot: a bit for each part of the batch that has such an event."""
 
-PART_BITS = 15
-PARTS = 8
+BATCH_PART_BITS = 15
+BATCH_PARTS = 8
 """The first 2^15 events of a batch are its first part, and so on; the eighth has all that are left."""
 
 MUCH = 1 << 22

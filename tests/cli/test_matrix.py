@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from coldline.cli import matrix, matrix_processes
-from coldline.errors import ColdlineError, ImageError, PlanError
 from coldline.cli.status import INTERRUPTED, SUCCESS
+from coldline.errors import ColdlineError, ImageError, PlanError
+from coldline.recorded_guest import GuestRecord
 from tests.helpers.command import ERROR, MIDWAY, Cli
 
 SMALL = ("matrix", *MIDWAY[1:], "--json")
@@ -86,11 +87,10 @@ def test_an_error_of_a_process_is_that_of_the_command(
     cli: Cli, table: Any, processes: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The record of the guest is cut off before the processes read it."""
-    shared = matrix_processes.GuestRecord
 
     def cut(self: Any) -> Any:
         self._spool._kept._events.truncate(100)
-        return shared(self._spool.shared(), self._answers, self.outcome)
+        return GuestRecord(self._spool.shared(), self._answers, self.outcome)
 
     monkeypatch.setattr("coldline.recorded_guest.RecordedGuest.shared", cut)
     found = cli(*SMALL)
