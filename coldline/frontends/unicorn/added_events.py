@@ -27,7 +27,9 @@ from coldline.frontends.unicorn.barriers import append_barriers
 from coldline.jit.intrinsics import compiled, int64, load64, store64, uint64
 from coldline.mmu.memory import page_index
 from coldline.mmu.view import ADDRESS_MASK, NOWHERE, TAG_SHIFT
+from coldline.support.units import PAGE_SIZE
 
+_PAGE_BITS = PAGE_SIZE.bit_length() - 1
 _ROW, _RECORD, _EVENT = uint64(ROW.size), uint64(RECORD.size), uint64(EVENT.size)
 _PC, _NUMBER = uint64(PC_AT), uint64(NUMBER_AT)
 _WANTED, _REACHED = uint64(WANTED_AT), uint64(REACHED_AT)
@@ -45,7 +47,12 @@ def _record(s: Any, row: Any) -> Any:
 
 @compiled
 def _next_cut(s: Any, start: Any, end: Any) -> Any:
-    """The first address from `start` on before which an operation is now to be added, or `end`."""
+    """The first address from `start` on before which an operation is now to be added, or `end`.
+
+    The instructions from `start` to `end` begin in one page.
+    """
+    if not s.addition_pages >> (start >> uint64(_PAGE_BITS) & uint64(63)) & uint64(1):
+        return end
     for index in range(s.additions):
         row = s.addition_rows + uint64(index) * _ROW
         pc = load64(row + _PC)
@@ -60,10 +67,16 @@ def _next_cut(s: Any, start: Any, end: Any) -> Any:
 def _choose_block(s: Any) -> None:
     """Have added what is for the block whose fetch is the next event."""
     number = s.handed_over + s.count - s.inserted + uint64(1)
+    if number < s.next_choice:
+        return
+    s.next_choice = uint64(NOWHERE)
     for index in range(s.additions):
         record = _record(s, s.addition_rows + uint64(index) * _ROW)
-        if load64(record + _FETCH_NUMBER) == number:
+        fetch = load64(record + _FETCH_NUMBER)
+        if fetch == number:
             store64(record + _WANTED, load64(record + _REACHED) + uint64(1))
+        elif fetch > number:
+            s.next_choice = min(s.next_choice, fetch)
 
 
 @compiled

@@ -56,6 +56,7 @@ def follow_loop(s: Any, address: Any) -> None:
         _drop_equal_ones(s)
         s.polling = uint64(1)
     s.fill, s.count = s.loop_fill, s.loop_count
+    s.next_choice = uint64(0)
     forget_notes(s)
 
 

@@ -113,6 +113,8 @@ CALLBACK_FIELDS: Fields = (
         "addition_rows",
         "addition_records",
         "addition_events",
+        "addition_pages",  # a bit for the numbers, modulo 64, of the pages that they are on
+        "next_choice",  # the number of the next fetch in whose block one is to be added, or an earlier one
         "inserted",  # events of added operations, and of the parts of fetches that are cut off
         "cut_from",  # the virtual address of the block whose fetch is cut where operations are added
         "cut_end",

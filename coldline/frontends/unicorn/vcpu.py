@@ -147,6 +147,7 @@ class Vcpu:
             state.use("addition_events", additions.events)
             state["additions"] = len(rows) // ROW.size
         for pc in additions.pcs(self.number):
+            state["addition_pages"] |= 1 << (pc // PAGE_SIZE % 64)
             self.core_state.hook(const.UC_HOOK_CODE, "on_place", at=pc)
 
     def _map(self, base: int, tag: int, ram: memoryview, protection: int) -> None:
