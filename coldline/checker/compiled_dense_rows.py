@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coldline.checker.compiled import frame
-from coldline.checker.loops import FoundRun, Loops
+from coldline.checker.loops import Loops
 from coldline.checker.state.check_state import CheckState
+from coldline.checker.state.found_runs import FoundRuns, ranges_of
 from coldline.checker.state.lines import Badness
 from coldline.checker.state.partitions import BLOCKS, OWN
 from coldline.checker.state.transitions import NO_LETTER, NOTHING_DEFERRED
 from coldline.events import Event, Op
+from coldline.events.batch import Batch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,7 +50,7 @@ class CompiledRows:
         """Apply a checked letter of an event to all lines of some rows."""
         state = self._state
         for found in self._step_rows(rows, letter, is_fetch=event.op is Op.FETCH):
-            state.findings.add(state.events, where, event, found.address, found.lines, found.badness)
+            state.findings.add_found(FoundRuns(found, Batch.of([event], [where]), state.events))
 
     def would_read(
         self, rows: "NDArray[np.intp]", letter: int
@@ -62,7 +64,7 @@ class CompiledRows:
         self.loops.registers["asking"] = 1
         try:
             for found in self._step_rows(rows, letter, is_fetch=False):
-                yield found.address, found.lines, found.badness
+                yield from ranges_of(found)
         finally:
             self.loops.registers["asking"] = 0
             deferred[rows] = NOTHING_DEFERRED
@@ -102,7 +104,10 @@ class CompiledRows:
             row, index = int(registers["learn_row"]), int(registers["learn_index"])
             self._state.lines.learn(row, index, int(registers["learn_letter"]))
 
-    def _step_rows(self, rows: "NDArray[np.intp]", letter: int, *, is_fetch: bool) -> Iterator[FoundRun]:
+    def _step_rows(
+        self, rows: "NDArray[np.intp]", letter: int, *, is_fetch: bool
+    ) -> "Iterator[NDArray[np.void]]":
+        """Apply a letter to all lines of some rows; yields what is found, as `Loops.take_found` gives it."""
         wanted = rows.astype(np.uint64)
         threads = len(os.sched_getaffinity(0))
         if threads > 1 and len(wanted) >= AT_ONCE_ROWS and self._remembers:
@@ -139,7 +144,7 @@ class CompiledRows:
 
     def _step_lines(
         self, rows: "NDArray[np.uint64]", lines: "NDArray[np.uint64] | None", letter: int, *, is_fetch: bool
-    ) -> Iterator[FoundRun]:
+    ) -> "Iterator[NDArray[np.void]]":
         """Apply a letter to all lines of some rows, or to those from the number in `lines` on."""
         loops = self.loops
         registers = loops.registers
@@ -148,7 +153,9 @@ class CompiledRows:
         while True:
             loops.update()
             loops.call("step_rows", rows.ctypes.data, first, len(rows), int(letter), is_fetch)
-            yield from loops.take_found()
+            found = loops.take_found()
+            if len(found):
+                yield found
             status = int(registers["status"])
             if status == frame.DONE:
                 break

@@ -14,6 +14,7 @@ from coldline.checker.compiled_dense_rows import CompiledRows
 from coldline.checker.dispatch import DispatchTables
 from coldline.checker.interpreter import Interpreter
 from coldline.checker.state.check_state import CheckState
+from coldline.checker.state.found_runs import FoundRuns
 from coldline.checker.state.letters import OF_MASTERS
 from coldline.checker.state.page_classes import UNMAPPED
 from coldline.events import PAGE_SIZE, Event, Op
@@ -72,9 +73,8 @@ class FastPath:
             self._update()
             loops.call("take")
             found = loops.take_found()
-            events = batch.events([each.event for each in found])
-            for each, (where, event) in zip(found, events, strict=True):
-                state.findings.add(base + each.event, where, event, each.address, each.lines, each.badness)
+            if len(found):
+                state.findings.add_found(FoundRuns(found, batch, base))
             status = int(registers["status"])
             if status == frame.DONE:
                 break

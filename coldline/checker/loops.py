@@ -9,19 +9,17 @@ import functools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from coldline.checker.compiled import frame
 from coldline.checker.state.check_state import CheckState
 from coldline.checker.state.extents import unit_of
-from coldline.checker.state.lines import Badness
 from coldline.checker.state.marks import ANY_MARK, barrier_bit
 from coldline.checker.state.partitions import OWN, SLACK
 from coldline.events import Op
 from coldline.jit import code_cache, programs
-from coldline.rules.line_rules import Hazard
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,37 +29,6 @@ MODULE = programs.CHECK
 
 NO_PAGE = (1 << 64) - 1
 """Stands for no page in the tables of pages that were looked up."""
-
-
-class FoundRun(NamedTuple):
-    """A run of lines that a loop has noted, as in `frame.FOUND_DTYPE`."""
-
-    event: int
-    address: int
-    lines: int
-    stale_low: int
-    stale_high: int
-    lost_low: int
-    lost_high: int
-    leak_low: int
-    leak_high: int
-
-    @property
-    def badness(self) -> tuple[Badness, ...]:
-        """The hazards of each of its lines."""
-        return _badness(*self[3:])
-
-
-@functools.lru_cache(maxsize=1 << 12)
-def _badness(
-    stale_low: int, stale_high: int, lost_low: int, lost_high: int, leak_low: int, leak_high: int
-) -> tuple[Badness, ...]:
-    ways = (
-        (Hazard.LEAK, leak_low, leak_high),
-        (Hazard.LOST, lost_low, lost_high),
-        (Hazard.STALE, stale_low, stale_high),
-    )
-    return tuple(Badness(hazard, low, high) for hazard, low, high in ways if high)
 
 
 class Loops:
@@ -104,9 +71,9 @@ class Loops:
         for one in waiting:
             one.result()
 
-    def take_found(self) -> "list[FoundRun]":
-        """Return the hazards that a loop has noted, and clear its notes."""
-        found = [FoundRun(*row) for row in self._found[: int(self.registers["founds"])].tolist()]
+    def take_found(self) -> "NDArray[np.void]":
+        """Return the hazards that a loop has noted, as `frame.FOUND_DTYPE`, and clear its notes."""
+        found = self._found[: int(self.registers["founds"])].copy()
         self._state.findings.hazards += int(self.registers["counted"])
         self.registers["founds"] = self.registers["counted"] = 0
         return found

@@ -10,6 +10,7 @@ from coldline.events import PAGE_SIZE, Event, Op
 from coldline.rules.line_rules import Hazard
 
 if TYPE_CHECKING:
+    from coldline.checker.state.found_runs import FoundRuns
     from coldline.checker.state.lines import Badness
 
 
@@ -55,8 +56,6 @@ class Findings:
 
     Attributes
     ----------
-    kept : list of Finding
-        The findings.
     kinds : dict of str to int
         The number of hazards of each kind, including those of findings that were not kept.
     kinds_of : dict of str to dict of str to int
@@ -67,7 +66,8 @@ class Findings:
 
     def __init__(self, memory: Memory, *, distinct: bool, most: int | None) -> None:
         self.distinct = distinct
-        self.kept: list[Finding] = []
+        self._kept: list[Finding] = []
+        self._waiting: list[FoundRuns] = []
         self.kinds: dict[str, int] = {}
         self.kinds_of: dict[str, dict[str, int]] = {}
         self.hazards = 0
@@ -79,25 +79,51 @@ class Findings:
         self, number: int, where: int, event: Event, address: int, lines: int, badness: "tuple[Badness, ...]"
     ) -> None:
         """Note that an event may read `lines` lines from `address` on wrongly; arguments are as in `Finding`."""
-        of_agent = self.kinds_of.setdefault(event.agent, {})
-        for kind in _kinds_of(badness, event.op):
+        self._count(event.agent, _kinds_of(badness, event.op), lines)
+        self._keep(Finding(number, where, event, address, lines, badness))
+
+    def add_found(self, found: "FoundRuns") -> None:
+        """Note what a compiled loop has found."""
+        for agent, kinds, lines in found.counts():
+            self._count(agent, kinds, lines)
+        if self._room is None:
+            self._waiting.append(found)
+        else:
+            for finding in found.findings():
+                self._keep(finding)
+
+    @property
+    def kept(self) -> list[Finding]:
+        """The findings."""
+        for found in self._waiting:
+            self._kept.extend(found.findings())
+        self._waiting.clear()
+        return self._kept
+
+    def _count(self, agent: str, kinds: tuple[str, ...], lines: int) -> None:
+        of_agent = self.kinds_of.setdefault(agent, {})
+        for kind in kinds:
             self.kinds[kind] = self.kinds.get(kind, 0) + lines
             of_agent[kind] = of_agent.get(kind, 0) + lines
-        last = self.kept[-1] if self.kept else None
-        if self._room is not None:
-            if self._room <= 0 and (last is None or last.number != number):
-                return
-            if last is None or not self._continues(last, number, address, badness):
-                self._room -= len(badness)
-        self.kept.append(Finding(number, where, event, address, lines, badness))
 
-    def _continues(self, last: Finding, number: int, address: int, badness: "tuple[Badness, ...]") -> bool:
+    def _keep(self, finding: Finding) -> None:
+        """Keep a finding, if there is room for it."""
+        kept = self.kept
+        if self._room is not None:
+            last = kept[-1] if kept else None
+            if self._room <= 0 and (last is None or last.number != finding.number):
+                return
+            if last is None or not self._continues(last, finding):
+                self._room -= len(finding.badness)
+        kept.append(finding)
+
+    def _continues(self, last: Finding, finding: Finding) -> bool:
         """Whether a line is the next one of the event's last finding, with the same kinds of hazard."""
         line = PAGE_SIZE // self._memory.lines_per_page
         return (
-            last.number == number
-            and last.address + last.lines * line == address
-            and [bad.hazard for bad in last.badness] == [bad.hazard for bad in badness]
+            last.number == finding.number
+            and last.address + last.lines * line == finding.address
+            and [bad.hazard for bad in last.badness] == [bad.hazard for bad in finding.badness]
         )
 
     def begin_anew(self) -> None:
