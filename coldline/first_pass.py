@@ -26,6 +26,7 @@ def check(
     distinct: bool = False,
     most: int | None = None,
     at_length: bool = False,
+    told: bool = True,
 ) -> "Checker":
     """Follow memory through all events of `source`: the first pass.
 
@@ -38,14 +39,16 @@ def check(
     distinct, most : bool, int or None
         See `Checker`.
     at_length : bool
-        Whether many events will come. Then machine code is loaded at once, and it is noted which memory they concern.
+        Whether many events will come. Then machine code is loaded at once.
+    told : bool
+        Whether a second pass may tell the hazards. Then it is noted of many events which memory they concern.
 
     Raises
     ------
     TraceError
         If an event is impossible.
     """
-    reader = _reader(profile, distinct=distinct, most=most, at_length=at_length, notes=at_length)
+    reader = _reader(profile, distinct=distinct, most=most, at_length=at_length, notes=at_length and told)
     relay = Relay(reader.open)
     try:
         with relay:
@@ -105,6 +108,7 @@ class _Reader:
         self._checker.footprints = noted
 
         def both(batch: Batch) -> None:
+            batch.want_marks()
             feed(batch)
             noted.feed(batch)
 

@@ -114,7 +114,7 @@ class Rerun(NamedTuple):
     def of_trial(cls, trial: Trial) -> "Rerun | None":
         """Run a trial; None if the guest could not go on."""
         try:
-            return cls.of(check(trial, trial.profile, distinct=True, at_length=True))
+            return cls.of(check(trial, trial.profile, distinct=True, at_length=True, told=False))
         except GuestError:
             return None
 
@@ -209,7 +209,7 @@ def judged_with(trial: Trial, additions: Sequence[Addition]) -> tuple[Verdict, t
         If the guest does something after which the run cannot continue.
     """
     run = Keeping(replace(trial, additions=(*trial.additions, *additions)))
-    checker = check(run, trial.profile, distinct=True, at_length=True)
+    checker = check(run, trial.profile, distinct=True, at_length=True, told=False)
     assert run.outcome is not None
     judgement = judge(
         checker, run, most=0, stories=0, gaps=run.outcome.gaps(trial.until, checker.coverage.cacheable)

@@ -94,6 +94,9 @@ class Batch:
             self._instructions = np.frombuffer(self._instructions, _dtype(_INSTRUCTION_FIELDS))
         return self._instructions
 
+    def want_marks(self) -> None:
+        """Have the producer mark what memory the events concern, if it can; nobody has read the columns yet."""
+
     def marks(self) -> "NDArray[np.uint8] | None":
         """Which memory the events concern, as `coldline.events.footprints` has them; None if nobody marked them."""
         return None

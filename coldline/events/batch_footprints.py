@@ -52,7 +52,7 @@ class Footprints:
         self._kept = 0
 
     def feed(self, batch: Batch) -> None:
-        """Take the events of `batch`."""
+        """Take the events of `batch`, whose marks were wanted before its columns were read."""
         self._numbers.append(self._numbers[-1] + len(batch))
         marks = batch.marks()
         if marks is None and len(batch) <= _FEW:

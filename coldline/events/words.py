@@ -147,17 +147,15 @@ class Packed(Batch):
         self._words_from = words_from
         self._columns_from = columns_from
         self._columns: mmap.mmap | None = None
-        self._marks = bytearray()
+        self._marks: bytearray | None = None
 
     @property
     def rows(self) -> "NDArray[np.void]":
         """The events, as columns."""
         if self._columns is None:
             self._columns = self._columns_from.take()
-            self._marks = bytearray(MARKS_SIZE)
-            self._unpack(
-                address_of(self._words), self._count, address_of(self._columns), address_of(self._marks)
-            )
+            marks = 0 if self._marks is None else address_of(self._marks)
+            self._unpack(address_of(self._words), self._count, address_of(self._columns), marks)
             self._rows = memoryview(self._columns)[: self._count * EVENT_SIZE]
         return super().rows
 
@@ -174,11 +172,18 @@ class Packed(Batch):
             self._instructions[notes["event"]] = notes["instruction"]
         return super().instructions
 
+    def want_marks(self) -> None:
+        """See `Batch.want_marks`: they are made with the columns."""
+        if self._columns is None:
+            self._marks = bytearray(MARKS_SIZE)
+
     def marks(self) -> "NDArray[np.uint8] | None":
-        """See `Batch.marks`: they are made with the columns."""
+        """See `Batch.marks`."""
+        if self._columns is None or self._marks is None:
+            return None
         import numpy as np
 
-        return np.frombuffer(self._marks, np.uint8) if self._columns is not None else None
+        return np.frombuffer(self._marks, np.uint8)
 
     def selected(
         self, slots: "NDArray[np.bool_]", starts: "NDArray[np.bool_]"

@@ -112,6 +112,8 @@ def test_only_batches_that_concern_the_lines_are_selected(monkeypatch: pytest.Mo
     noted = Footprints()
 
     def sink(batch: Batch) -> None:
+        batch.want_marks()
+        assert len(batch.rows)
         noted.feed(batch)
         batches.append((slots_by_hand(batch), len(batch)))
         marks = batch.marks()
@@ -147,6 +149,7 @@ def test_marks_tell_the_part_of_a_batch(long_trial: Trial) -> None:
 
     def sink(batch: Batch) -> None:
         nonlocal longest
+        batch.want_marks()
         assert len(batch.rows)
         marks, expected = batch.marks(), np.zeros(MARKS_SIZE, np.uint8)
         if marks is None:
