@@ -49,8 +49,9 @@ class CompiledRows:
     def read(self, event: Event, where: int, letter: int, rows: "NDArray[np.intp]") -> None:
         """Apply a checked letter of an event to all lines of some rows."""
         state = self._state
-        for found in self._step_rows(rows, letter, is_fetch=event.op is Op.FETCH):
-            state.findings.add_found(FoundRuns(found, Batch.of([event], [where]), state.events))
+        for taken in self._step_rows(rows, letter, is_fetch=event.op is Op.FETCH):
+            found = FoundRuns(taken, Batch.of([event], [where]), state.events)
+            state.findings.add_found(found.counts(), found.findings)
 
     def would_read(
         self, rows: "NDArray[np.intp]", letter: int

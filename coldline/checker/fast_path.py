@@ -72,9 +72,10 @@ class FastPath:
         while True:
             self._update()
             loops.call("take")
-            found = loops.take_found()
-            if len(found):
-                state.findings.add_found(FoundRuns(found, batch, base))
+            taken = loops.take_found()
+            if len(taken):
+                found = FoundRuns(taken, batch, base)
+                state.findings.add_found(found.counts(), found.findings)
             status = int(registers["status"])
             if status == frame.DONE:
                 break

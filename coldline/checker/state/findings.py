@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The findings of a check: reads that may go wrong, kept as runs of lines with the same hazards."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,7 +10,6 @@ from coldline.events import PAGE_SIZE, Event, Op
 from coldline.rules.line_rules import Hazard
 
 if TYPE_CHECKING:
-    from coldline.checker.state.found_runs import FoundRuns
     from coldline.checker.state.lines import Badness
 
 
@@ -67,7 +66,7 @@ class Findings:
     def __init__(self, memory: Memory, *, distinct: bool, most: int | None) -> None:
         self.distinct = distinct
         self._kept: list[Finding] = []
-        self._waiting: list[FoundRuns] = []
+        self._waiting: list[Callable[[], Iterator[Finding]]] = []
         self.kinds: dict[str, int] = {}
         self.kinds_of: dict[str, dict[str, int]] = {}
         self.hazards = 0
@@ -82,21 +81,31 @@ class Findings:
         self._count(event.agent, _kinds_of(badness, event.op), lines)
         self._keep(Finding(number, where, event, address, lines, badness))
 
-    def add_found(self, found: "FoundRuns") -> None:
-        """Note what a compiled loop has found."""
-        for agent, kinds, lines in found.counts():
+    def add_found(
+        self, counts: Iterable[tuple[str, tuple[str, ...], int]], made: Callable[[], Iterator[Finding]]
+    ) -> None:
+        """Note several findings at once.
+
+        Parameters
+        ----------
+        counts : iterable of (str, tuple of str, int)
+            Agents, kinds of hazard, and how many lines have these.
+        made : callable
+            Returns the findings. It is called when they are looked at, unless there is not room for all.
+        """
+        for agent, kinds, lines in counts:
             self._count(agent, kinds, lines)
         if self._room is None:
-            self._waiting.append(found)
+            self._waiting.append(made)
         else:
-            for finding in found.findings():
+            for finding in made():
                 self._keep(finding)
 
     @property
     def kept(self) -> list[Finding]:
         """The findings."""
-        for found in self._waiting:
-            self._kept.extend(found.findings())
+        for made in self._waiting:
+            self._kept.extend(made())
         self._waiting.clear()
         return self._kept
 
