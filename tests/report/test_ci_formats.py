@@ -146,7 +146,10 @@ def test_a_result_for_each_kind_has_its_rule(cli: Cli, files: list[str]) -> None
         "a descriptor 0x1000 0x1000 normal-nc (line 8) changes the type without break-before-make."
     )
     assert leak["ruleId"] == "leak"
-    assert leak["message"]["text"].startswith("B may get another owner's bytes at 0x1000, 8 bytes: ")
+    assert leak["message"]["text"] == (
+        "B may get another owner's bytes at 0x1000, 8 bytes (from before line 9, which gave the page to b; "
+        "a wrote it last, line 5): give 0x1000 0x1000 b (line 9) gives the page with old bytes in it."
+    )
 
 
 def test_a_result_is_a_cause_and_its_story_is_told_by_agents(cli: Cli, files: list[str]) -> None:
