@@ -236,6 +236,57 @@ def test_junit_has_a_test_for_each_cause(cli: Cli, files: list[str]) -> None:
     assert "what happened" in (failure.text or "")
 
 
+SCHEMA = {
+    "testsuites": ({"name", "time", "tests", "failures", "errors"}, {"testsuite"}),
+    "testsuite": (
+        {"name", "tests", "failures", "errors", "skipped", "time", "timestamp", "hostname", "id", "package", "file"},
+        {"testsuite", "properties", "testcase", "system-out", "system-err"},
+    ),
+    "testcase": ({"name", "classname", "time", "group"}, {"skipped", "error", "failure", "system-out", "system-err"}),
+    "failure": ({"type", "message"}, set()),
+    "error": ({"type", "message"}, set()),
+    "skipped": ({"type", "message"}, set()),
+    "system-out": (set(), set()),
+}  # fmt: skip
+"""For each element its attributes and its children (jenkins xunit-plugin junit-10.xsd)."""
+NEEDED = {
+    "testsuite": {"name", "tests", "failures", "errors"},
+    "testcase": {"name"},
+    "failure": {"type"},
+    "error": {"type"},
+}
+"""The attributes without which an element is not valid, there or by Ant's schema."""
+
+
+def test_junit_is_as_its_schema_says(cli: Cli, files: list[str]) -> None:
+    root = ElementTree.fromstring(cli("check", *files, "--format", "junit").out)
+    for element in root.iter():
+        attributes, children = SCHEMA[element.tag]
+        assert NEEDED.get(element.tag, set()) <= set(element.keys()) <= attributes
+        assert {child.tag for child in element} <= children
+
+
+def test_the_text_of_a_test_is_enough(cli: Cli, files: list[str]) -> None:
+    """GitLab shows the text of the element alone."""
+    root = ElementTree.fromstring(cli("check", *files, "--format", "junit").out)
+    told = [each for tag in ("failure", "skipped") for each in root.iter(tag)]
+    assert len(told) == 5
+    for each in told:
+        assert (each.text or "").startswith(each.get("message", "?"))
+
+
+def test_characters_that_xml_has_not_are_escaped(cli: Cli, tmp_path: Path) -> None:
+    """An agent's name, from the trace, is in the name of the test, in its message and in its text."""
+    evil = "]]>\x07\ufffe\u202e<&\"'"
+    path = tmp_path / "a.trace"
+    path.write_text((MAPS + "c write 0x1000 8\nn read 0x1000 8\n").replace("n ", f"{evil} "))
+    root = ElementTree.fromstring(cli("check", path, "--format", "junit").out)
+    (failure,) = root.iter("failure")
+    shown = "]]>\\x07\\ufffe\\u202e<&\"'"
+    assert f"{shown} may get old bytes" in failure.get("message", "")
+    assert f"{shown} read 0x1000 8" in (failure.text or "")
+
+
 def test_each_test_has_a_name_of_its_own(cli: Cli, tmp_path: Path) -> None:
     """Two stores of one kind are two causes with one identity."""
     path = tmp_path / "a.trace"
