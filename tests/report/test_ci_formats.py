@@ -107,9 +107,14 @@ def check_log(log: dict[str, Any]) -> None:
 def test_a_log_is_as_the_specification_says(cli: Cli, files: list[str]) -> None:
     log = sarif(cli, "check", *files)
     check_log(log)
-    assert [run["invocations"][0]["executionSuccessful"] for run in log["runs"]] == [
-        name != "wrong.trace" for name in files
-    ]
+    (run,) = log["runs"]
+    (invocation,) = run["invocations"]
+    assert invocation["executionSuccessful"] is False
+    levels = {
+        each["message"]["text"].partition(": ")[0]: each["level"]
+        for each in invocation["toolExecutionNotifications"]
+    }
+    assert levels == {name: "error" if name == "wrong.trace" else "note" for name in files}
     uris = [
         unquote(result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"])
         for run in log["runs"]
@@ -117,6 +122,19 @@ def test_a_log_is_as_the_specification_says(cli: Cli, files: list[str]) -> None:
     ]
     assert {"a.trace", "b.trace", "order.trace", HOSTILE} == set(uris)
     check_log(sarif(cli, *MIDWAY, "--strategy", "none"))
+
+
+def test_github_takes_the_log_of_many_traces_and_of_a_guest_beside_it(cli: Cli, tmp_path: Path) -> None:
+    """At most 20 runs of a file, and one of each category, which is what comes before the last slash of the id."""
+    paths = [tmp_path / f"{number}.trace" for number in range(21)]
+    for path in paths:
+        path.write_text(DISCARDED)
+    traces, guest = sarif(cli, "check", *paths), sarif(cli, *MIDWAY, "--strategy", "flush")
+    runs = [*traces["runs"], *guest["runs"]]
+    ids = [run["automationDetails"]["id"].rpartition("/") for run in runs]
+    assert ids == [("coldline/check", "/", ""), ("coldline/guest.Image", "/", "")]
+    assert [len(run["results"]) for run in runs] == [21, 2]
+    assert sarif(cli, "check", paths[0])["runs"][0]["invocations"][0]["executionSuccessful"] is True
 
 
 BROKEN = """\
