@@ -3,10 +3,12 @@
 
 import argparse
 import json
+from collections import Counter
 
 from coldline.cli.status import HAZARD, SUCCESS
 from coldline.report.baseline import read_reports
 from coldline.report.comparison import COMPARISON_SCHEMA, Comparison, compare
+from coldline.report.identity import Identity
 from coldline.support.printable import one_line
 
 
@@ -23,11 +25,24 @@ def run_compare(options: argparse.Namespace) -> int:
 
 def _lines(found: Comparison) -> list[str]:
     causes = {"fixed": found.fixed, "new": found.new, "same": found.same}
-    lines = [f"{name}: {each}" for name, listed in causes.items() for each in listed]
+    lines = [
+        f"{name}: {each}{_counts(found, each, count)}"
+        for name, listed in causes.items()
+        for each, count in Counter(listed).items()
+    ]
     lines += [f"verdict of {subject}: {old}, now {new}" for subject, old, new in found.verdicts]
     if found.untold:
         lines.append(f"not compared: {found.untold:,} hazards of the new report, which have no story")
     return [*lines, ", ".join(f"{len(listed):,} {name}" for name, listed in causes.items())]
+
+
+def _counts(found: Comparison, identity: Identity, count: int) -> str:
+    """How many causes of one identity a line stands for, and how many each report has; empty for a single one."""
+    same = found.same.count(identity)
+    old, new = found.fixed.count(identity) + same, found.new.count(identity) + same
+    if max(old, new) < 2:
+        return ""
+    return f" ({count:,}: the old report has {old:,} such causes, the new one {new:,})"
 
 
 def _document(found: Comparison) -> dict[str, object]:

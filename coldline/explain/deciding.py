@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from coldline.checker.state.findings import HazardEntry
 from coldline.events import ZVA_BLOCK, Event, Op
+from coldline.explain.leaked import leaked
 from coldline.explain.witness import WitnessStep
 from coldline.rules.microstate import COLD, Microstate
 from coldline.rules.profile import Profile
@@ -44,6 +45,8 @@ class Role(enum.Enum):
     """The only copy of new bytes was invalidated, and not written back."""
     CHANGED = "changed"
     """A descriptor got another type without break-before-make."""
+    GIVEN = "given"
+    """The page was given to another owner, and nobody has written the byte since."""
 
 
 class Deciding(NamedTuple):
@@ -83,11 +86,22 @@ def deciding(story: Sequence[WitnessStep], entry: HazardEntry, profile: Profile)
     if entry.kind == "bbm":
         return Deciding(Role.CHANGED, len(story) - 1, len(story) - 1) if story else None
     store = _last_store(story, entry.address, len(story))
+    gift = _gift(story, entry.address) if entry.kind == "leak" else None
+    if gift is not None and (store is None or store < gift):
+        return Deciding(Role.GIVEN, gift, gift)
     if store is None:
         return None
     found = _lost(story, entry.address) if entry.kind == "lost-write" else None
     found = found or _old(story, store, entry.address, profile)
     return found if story[found.event].line_event is not None else None
+
+
+def _gift(story: Sequence[WitnessStep], address: int) -> int | None:
+    """The index of the event that gave the page to its last owners."""
+    found = leaked(story, address)
+    if found is None:
+        return None
+    return next(index for index, step in enumerate(story) if step.line_event is found.gift)
 
 
 def _last_store(story: Sequence[WitnessStep], address: int, before: int) -> int | None:

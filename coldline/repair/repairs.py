@@ -62,7 +62,8 @@ def find_repairs(
     if projection is None:
         return Repairs([], [], "the line had too many events before the read")
     start = entry.address - projection.line
-    search = Search(projection, start, min(start + entry.size, profile.line))
+    barred = _owners(projection) if entry.kind == "leak" else frozenset()
+    search = Search(projection, start, min(start + entry.size, profile.line), barred)
     finder = _Finder(source, profile, checker, target, projection, of_run=of_run)
     singles = list(search.singles())
     long = checker.events > MANY_EVENTS
@@ -74,6 +75,12 @@ def find_repairs(
         return Repairs([], failed, f"pairs were not tried, as the line has {len(projection.events):,} events")
     found = finder.proven(search.pairs(), 1 if long else _MOST_PAIRS)
     return Repairs(found, failed, "" if found else "no operation, and no pair of operations, is enough")
+
+
+def _owners(projection: Projection) -> frozenset[str]:
+    """Whom the line's page was given to at last: it must not depend on them whether they see others' bytes."""
+    gifts = (each.event.agent for each in reversed(projection.events) if each.event.op is Op.GIVE)
+    return frozenset(next(gifts, "").split())
 
 
 class _Finder:

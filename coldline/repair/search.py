@@ -63,10 +63,16 @@ class Search:
         The line's events.
     offset, end : int
         The bytes of the line, from its first, that the hazard is about.
+    barred : frozenset of str
+        Agents whose operations are no repair, with their other aliases.
     """
 
-    def __init__(self, projection: Projection, offset: int, end: int) -> None:
+    def __init__(
+        self, projection: Projection, offset: int, end: int, barred: frozenset[str] = frozenset()
+    ) -> None:
         self._projection = projection
+        self._barred = barred
+        self._reader = projection.events[-1].event.agent
         self._events = projection.events
         self._last = len(projection.events) - 1
         size = projection.ways.profile.line
@@ -162,15 +168,22 @@ class Search:
     def _operations(self, index: int) -> list[Operation]:
         """The operations that differ before an event, by agents that have begun.
 
-        Of equal ones, that of the agent of the event before it, if it can reach the line; else another agent's.
+        Of equal ones, that of the agent of the event before it, if it can reach the line; else another agent's. Those
+        of an agent that can no longer reach the line count only where nobody else has one, or where it reads.
         """
         letters = self._projection.letters[index - 1]
         agent = self._events[index - 1].event.agent
         begun, lost = self._projection.agents[index - 1]
         differing: dict[object, Operation] = {}
         for operation in sorted(letters, key=lambda each: (each.agent in lost, each.agent != agent)):
-            if operation.agent == agent or operation.agent in begun:
-                differing.setdefault((operation.op, letters[operation]), operation)
+            if operation.agent != agent and operation.agent not in begun:
+                continue
+            if operation.agent.partition("+")[0] in self._barred:
+                continue
+            others = (each.op for each in differing.values())
+            if operation.agent in lost and operation.agent != self._reader and operation.op in others:
+                continue
+            differing.setdefault((operation.op, letters[operation]), operation)
         return list(differing.values())
 
     def singles(self) -> Iterator[Put]:

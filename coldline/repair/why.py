@@ -92,4 +92,5 @@ _DONE = {
     Role.FILLED_OLD: "has not reached memory when {copy} is filled",
     Role.WROTE_OLD: "is followed by old bytes, which are written over {copy}",
     Role.DISCARDED: "discards the new bytes",
+    Role.GIVEN: "gives the page with old bytes in it",
 }

@@ -43,7 +43,8 @@ def cause_sentence(report: "Report", cause: "Cause") -> str:
     more = cause.count - cause.first.entry.lines
     others = f" (and {more:,} hazards more up to {cause.end - 1:#x})" if more else ""
     leaked = leaked_words(cause.first)
-    return f"{what}{others}: {decider_words(report, cause)}{f'; {leaked}' if leaked else ''}"
+    whose = f" ({leaked})" if leaked else ""
+    return f"{what}{others}{whose}: {decider_words(report, cause)}"
 
 
 def harm_words(entry: "HazardEntry", who: str) -> str:

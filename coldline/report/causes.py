@@ -162,6 +162,8 @@ def decided_words(decided: "Deciding") -> str:
     """What a deciding step did, in words."""
     if decided.role is Role.CHANGED:
         return "changes the type without break-before-make"
+    if decided.role is Role.GIVEN:
+        return "gives the page with old bytes in it"
     if decided.role is Role.DISCARDED:
         return "discards the new bytes"
     copy = decided.copy or "a copy"

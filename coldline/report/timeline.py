@@ -23,7 +23,11 @@ LEFT: Final = 130
 TOP: Final = 22
 """Places in the drawing, in pixels."""
 
-_ENDS: Final = {"lost-write": "reads old bytes, which are lost", "bbm": "both mappings are alive"}
+_ENDS: Final = {
+    "lost-write": "reads old bytes, which are lost",
+    "leak": "reads bytes from before the gift",
+    "bbm": "both mappings are alive",
+}
 """What the last step of a story did, by the kind of hazard, where it did not just read old bytes."""
 
 

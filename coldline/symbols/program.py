@@ -166,7 +166,11 @@ def _read(path: str, file: Any) -> Program:
         for each in file.iter_segments("PT_LOAD")
         if each["p_memsz"]
     ]
-    lines = SourceLines(file.get_dwarf_info(), first) if file.has_dwarf_info() else None
+    lines = (
+        SourceLines(file.get_dwarf_info(relocate_dwarf_sections=False), first)
+        if file.has_dwarf_info()
+        else None
+    )
     parts.sort(key=lambda part: part.physical)
     return Program(
         path,

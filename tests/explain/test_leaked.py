@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A leak is told with whose bytes it shows, and with the gift since which they are another owner's."""
 
+import html
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,35 @@ def test_in_json_it_has_the_events(cli: Cli, tmp_path: Path) -> None:
     assert (
         "until then it was of old; old wrote it last, line 9" in cli("check", "--format", "github", trace).out
     )
+
+
+def test_other_formats_say_whose_before_what_decides_it(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("leak.trace").write_text(SCRUBBED.format(*CASES[2][:2]))
+    told = (
+        "may get another owner's bytes at 0x40000000, 8 bytes (from before line 10, which gave the page to new; "
+        "until then it was of old; old wrote it last, line 9): xen write 0x40000000 64 (line 11) leaves memory old"
+    )
+    for name in ("github", "html", "junit", "sarif"):
+        assert told in html.unescape(cli("check", "--format", name, "leak.trace").out)
+    page = cli("check", "--format", "html", "leak.trace").out
+    assert "new read 0x40000000 8 (line 13). It reads bytes from before the gift." in page
+    assert "and for a leak what is from before the gift" in page
+
+
+@pytest.mark.parametrize("before", ["", f"{MAP_OLD}old write 0x40000000 64\n"])
+def test_a_page_that_nobody_scrubs_is_given_with_old_bytes_in_it(
+    cli: Cli, tmp_path: Path, before: str
+) -> None:
+    """The scrub of another line is no write of this byte; who wrote before the gift does not decide."""
+    text = SCRUBBED.format(before, "").replace("xen write 0x40000000", "xen write 0x40000040")
+    trace = tmp_path / "leak.trace"
+    trace.write_text(text)
+    (document,) = validated(cli("check", "--json", trace).out)
+    (leak,) = (cause for cause in document["causes"] if cause["kind"] == "leak")
+    assert (leak["role"], leak["words"]) == ("given", "gives the page with old bytes in it")
+    assert leak["deciding"]["event"] == "give 0x40000000 0x1000 new"
+    assert leak["deciding"]["line"] == text.splitlines().index("give 0x40000000 0x1000 new") + 1
+    assert "give 0x40000000 0x1000 new  <- gives the page with old bytes in it" in cli("check", trace).out

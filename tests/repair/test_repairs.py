@@ -378,6 +378,38 @@ def test_a_builder_without_a_hypervisor_is_the_agent_until_the_guest_begins() ->
     }
 
 
+XSA_364 = """\
+version 2
+xen map 0x40000000 0x1000 normal-wb
+old map 0x40000000 0x1000 normal-wb
+old write 0x40000000 0x1000
+old unmap 0x40000000 0x1000
+give 0x40000000 0x1000 new
+xen dc civac 0x40000000 0x1000
+xen write 0x40000000 0x1000
+new mmu off
+new read 0x40000000 64
+"""
+
+
+def test_a_leak_is_repaired_by_neither_owner() -> None:
+    """XSA-364: the old one has gone, and the new one would read on; only Xen can clean after its scrub."""
+    (target, leak), (_, stale) = repairs_of(XSA_364)
+    assert target.entries[0].kind == "leak"
+    assert {(each.events[0].agent, each.events[0].op) for each in leak.found} == {
+        ("xen", Op.DC_CVAC),
+        ("xen", Op.DC_CIVAC),
+    }
+    assert {each.event.agent for each in leak.failed} == {"xen"}
+    assert {each.events[0].agent for each in stale.found} == {"new", "xen"}
+
+
+def test_a_second_alias_of_the_new_owner_does_not_repair_a_leak() -> None:
+    text = XSA_364.replace("new read", "new+vmap map 0x40000000 0x1000 normal-nc\nnew+vmap read")
+    (_, leak), _ = repairs_of(text)
+    assert {each.events[0].agent for each in leak.found} == {"xen"}
+
+
 def test_what_fails_at_the_guests_read_is_the_guests() -> None:
     """Its tables no longer map the page; a host's operation there would say nothing of what the guest lacks."""
     text = CLEANED_TOO_EARLY.replace(

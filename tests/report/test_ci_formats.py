@@ -107,9 +107,14 @@ def check_log(log: dict[str, Any]) -> None:
 def test_a_log_is_as_the_specification_says(cli: Cli, files: list[str]) -> None:
     log = sarif(cli, "check", *files)
     check_log(log)
-    assert [run["invocations"][0]["executionSuccessful"] for run in log["runs"]] == [
-        name != "wrong.trace" for name in files
-    ]
+    (run,) = log["runs"]
+    (invocation,) = run["invocations"]
+    assert invocation["executionSuccessful"] is False
+    levels = {
+        each["message"]["text"].partition(": ")[0]: each["level"]
+        for each in invocation["toolExecutionNotifications"]
+    }
+    assert levels == {name: "error" if name == "wrong.trace" else "note" for name in files}
     uris = [
         unquote(result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"])
         for run in log["runs"]
@@ -117,6 +122,19 @@ def test_a_log_is_as_the_specification_says(cli: Cli, files: list[str]) -> None:
     ]
     assert {"a.trace", "b.trace", "order.trace", HOSTILE} == set(uris)
     check_log(sarif(cli, *MIDWAY, "--strategy", "none"))
+
+
+def test_github_takes_the_log_of_many_traces_and_of_a_guest_beside_it(cli: Cli, tmp_path: Path) -> None:
+    """At most 20 runs of a file, and one of each category, which is what comes before the last slash of the id."""
+    paths = [tmp_path / f"{number}.trace" for number in range(21)]
+    for path in paths:
+        path.write_text(DISCARDED)
+    traces, guest = sarif(cli, "check", *paths), sarif(cli, *MIDWAY, "--strategy", "flush")
+    runs = [*traces["runs"], *guest["runs"]]
+    ids = [run["automationDetails"]["id"].rpartition("/") for run in runs]
+    assert ids == [("coldline/check", "/", ""), ("coldline/guest.Image", "/", "")]
+    assert [len(run["results"]) for run in runs] == [21, 2]
+    assert sarif(cli, "check", paths[0])["runs"][0]["invocations"][0]["executionSuccessful"] is True
 
 
 BROKEN = """\
@@ -146,7 +164,10 @@ def test_a_result_for_each_kind_has_its_rule(cli: Cli, files: list[str]) -> None
         "a descriptor 0x1000 0x1000 normal-nc (line 8) changes the type without break-before-make."
     )
     assert leak["ruleId"] == "leak"
-    assert leak["message"]["text"].startswith("B may get another owner's bytes at 0x1000, 8 bytes: ")
+    assert leak["message"]["text"] == (
+        "B may get another owner's bytes at 0x1000, 8 bytes (from before line 9, which gave the page to b; "
+        "a wrote it last, line 5): give 0x1000 0x1000 b (line 9) gives the page with old bytes in it."
+    )
 
 
 def test_a_result_is_a_cause_and_its_story_is_told_by_agents(cli: Cli, files: list[str]) -> None:
@@ -231,6 +252,57 @@ def test_junit_has_a_test_for_each_cause(cli: Cli, files: list[str]) -> None:
     failure = root.find(".//failure")
     assert failure is not None
     assert "what happened" in (failure.text or "")
+
+
+SCHEMA = {
+    "testsuites": ({"name", "time", "tests", "failures", "errors"}, {"testsuite"}),
+    "testsuite": (
+        {"name", "tests", "failures", "errors", "skipped", "time", "timestamp", "hostname", "id", "package", "file"},
+        {"testsuite", "properties", "testcase", "system-out", "system-err"},
+    ),
+    "testcase": ({"name", "classname", "time", "group"}, {"skipped", "error", "failure", "system-out", "system-err"}),
+    "failure": ({"type", "message"}, set()),
+    "error": ({"type", "message"}, set()),
+    "skipped": ({"type", "message"}, set()),
+    "system-out": (set(), set()),
+}  # fmt: skip
+"""For each element its attributes and its children (jenkins xunit-plugin junit-10.xsd)."""
+NEEDED = {
+    "testsuite": {"name", "tests", "failures", "errors"},
+    "testcase": {"name"},
+    "failure": {"type"},
+    "error": {"type"},
+}
+"""The attributes without which an element is not valid, there or by Ant's schema."""
+
+
+def test_junit_is_as_its_schema_says(cli: Cli, files: list[str]) -> None:
+    root = ElementTree.fromstring(cli("check", *files, "--format", "junit").out)
+    for element in root.iter():
+        attributes, children = SCHEMA[element.tag]
+        assert NEEDED.get(element.tag, set()) <= set(element.keys()) <= attributes
+        assert {child.tag for child in element} <= children
+
+
+def test_the_text_of_a_test_is_enough(cli: Cli, files: list[str]) -> None:
+    """GitLab shows the text of the element alone."""
+    root = ElementTree.fromstring(cli("check", *files, "--format", "junit").out)
+    told = [each for tag in ("failure", "skipped") for each in root.iter(tag)]
+    assert len(told) == 5
+    for each in told:
+        assert (each.text or "").startswith(each.get("message", "?"))
+
+
+def test_characters_that_xml_has_not_are_escaped(cli: Cli, tmp_path: Path) -> None:
+    """An agent's name, from the trace, is in the name of the test, in its message and in its text."""
+    evil = "]]>\x07\ufffe\u202e<&\"'"
+    path = tmp_path / "a.trace"
+    path.write_text((MAPS + "c write 0x1000 8\nn read 0x1000 8\n").replace("n ", f"{evil} "))
+    root = ElementTree.fromstring(cli("check", path, "--format", "junit").out)
+    (failure,) = root.iter("failure")
+    shown = "]]>\\x07\\ufffe\\u202e<&\"'"
+    assert f"{shown} may get old bytes" in failure.get("message", "")
+    assert f"{shown} read 0x1000 8" in (failure.text or "")
 
 
 def test_each_test_has_a_name_of_its_own(cli: Cli, tmp_path: Path) -> None:

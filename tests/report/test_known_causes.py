@@ -217,6 +217,27 @@ def test_a_comparison_says_what_is_fixed_new_and_the_same(cli: Cli) -> None:
 
 
 @pytest.mark.usefixtures("folder")
+def test_causes_of_one_identity_are_one_line_with_their_counts(cli: Cli) -> None:
+    """Stores of one kind; of three where there were two, one is new."""
+    stores = [f"c write {0x1000 + 64 * line:#x} 64\n" for line in range(3)]
+    two = report(cli, f"{MAPS}{''.join(stores[:2])}n read 0x1000 192\n", to="old.json")
+    three = report(cli, f"{MAPS}{''.join(stores)}n read 0x1000 192\n", to="new.json")
+    cause = "stale-read at +0x0: c write (left-old memory), n read"
+    assert cli("compare", two, three).out == (
+        f"new: {cause} (1: the old report has 2 such causes, the new one 3)\n"
+        f"same: {cause} (2: the old report has 2 such causes, the new one 3)\n"
+        "0 fixed, 1 new, 2 same\n"
+    )
+    assert cli("compare", three, three).out == (
+        f"same: {cause} (3: the old report has 3 such causes, the new one 3)\n0 fixed, 0 new, 3 same\n"
+    )
+    found = cli("compare", three, two)
+    assert (found.status, found.out.splitlines()[0]) == (
+        COHERENT, f"fixed: {cause} (1: the old report has 3 such causes, the new one 2)",
+    )  # fmt: skip
+
+
+@pytest.mark.usefixtures("folder")
 def test_a_comparison_says_which_verdicts_changed(cli: Cli) -> None:
     found = cli("compare", report(cli, STAYS, to="old.json"), report(cli, FIXED, to="new.json"))
     assert found.status == COHERENT

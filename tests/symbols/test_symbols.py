@@ -102,6 +102,23 @@ def test_each_instruction_is_where_binutils_says(built: Built) -> None:
     assert compared > 30
 
 
+def test_a_file_that_keeps_its_relocations_is_linked_already(tmp_path: Path) -> None:
+    """Those of EDK2 do, as GenFw needs them. Their DWARF has its addresses, and what relocations add is in it."""
+    tools = "arm-linux-gnueabihf-"
+    require(shutil.which(f"{tools}as"), "no arm-linux-gnueabihf-as, of Debian's binutils-arm-linux-gnueabihf")
+    unlinked, elf = tmp_path / "guest.o", tmp_path / "guest.elf"
+    run(f"{tools}as", "-g", "-march=armv7-a+virt", "-o", unlinked, sample("midway-arm32").source)
+    run(f"{tools}ld", "--emit-relocs", "-Ttext=0x40000000", "-e", "0x40000000", "-o", elf, unlinked)
+    assert "R_ARM_ABS32" in run(f"{tools}readelf", "--relocs", elf)
+    program = read_program(str(elf), elf.read_bytes())
+    addresses = list(range(0x4000_0000, 0x4000_0080, 4))
+    places = run(f"{tools}addr2line", "-e", elf, *map(hex, addresses)).split()
+    lines = [place.rpartition(":")[2] for place in places]
+    found = [program.source_line(address) for address in addresses]
+    assert [str(each.line) if each else "?" for each in found] == lines
+    assert sum(each is not None for each in found) > 10
+
+
 @pytest.mark.parametrize("runs_at", [LOADED_AT, LINKED_AT, 0xFFFF_8000_7770_0000])
 def test_an_instruction_is_found_wherever_it_runs(built: Built, runs_at: int) -> None:
     """By its physical address: with the MMU off, as linked, and moved by KASLR."""

@@ -27,7 +27,7 @@ def symbols_of(options: argparse.Namespace, kernel: Kernel, plan: Plan) -> "Symb
     Raises
     ------
     ImageError
-        If the file of ``--symbols`` is broken, stripped, or of another program.
+        If the file of ``--symbols`` is broken, stripped, or of another program, or its folder has no program.
     MissingDependencyError
         If pyelftools is not installed.
     """
@@ -39,6 +39,10 @@ def symbols_of(options: argparse.Namespace, kernel: Kernel, plan: Plan) -> "Symb
     in_memory = moved_by is None
     loaded = [LoadedRange(each.address, bytes(each.data[:]), each.size) for each in code_segments(plan)]
     packed = kernel.format in _PACKED
+    if options.symbols is not None and os.path.isdir(options.symbols):
+        from coldline.symbols.modules import read_modules
+
+        return read_modules(options.symbols, loaded, source_prefix=options.source_prefix or "")
     try:
         return read_symbols(
             path,
@@ -64,7 +68,11 @@ def find_in_memory(symbols: "Symbols | None", path: str | None, memory: MemoryAt
     if symbols is None:
         return
     symbols.find_copies(memory.ranges)
-    if path is not None and path.endswith(_IN_MEMORY) and not symbols.has_places:
+    if path is None or symbols.has_places:
+        return
+    if os.path.isdir(path):
+        complain(f"{path}: the code of none of its programs is in the guest's memory at the end of the run")
+    elif path.endswith(_IN_MEMORY):
         complain(
             f"{path.removesuffix(_IN_MEMORY)}: its code is not in the guest's memory at the end of the run"
         )

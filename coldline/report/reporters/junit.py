@@ -2,7 +2,8 @@
 """JUnit's XML, for CI systems that show tests: a suite for each trace or guest, and a test for each cause.
 
 A report without a hazard has one test, which passes if the verdict is *coherent*, and is skipped if it is
-*inconclusive*.
+*inconclusive*. The form is that of the schema of Jenkins (xunit-plugin junit-10.xsd). Of a test that failed or was
+skipped, GitLab shows the element's text, and not its attributes. So the text has all of it.
 """
 
 from collections import Counter
@@ -39,7 +40,7 @@ class JunitReporter(Reporter):
         """Write the document."""
         counts = {
             name: sum(suite.counts[name] for suite in self._suites)
-            for name in ("tests", "failures", "errors", "skipped")
+            for name in ("tests", "failures", "errors")
         }
         lines = [
             '<?xml version="1.0" encoding="UTF-8"?>',
@@ -64,7 +65,7 @@ class _Suite:
         report = self.report
         judgement = report.judgement
         if judgement is None:
-            self._add("is judged", "errors", "error", "not judged", report.error)
+            self._add("is judged", "errors", "error", "not judged", report.error, kind="error")
             return
         causes = causes_of(report)
         for number, cause in enumerate(causes):
@@ -72,9 +73,9 @@ class _Suite:
         untold = report.triage.untold if report.triage is not None else 0
         verdict = verdict_words(judgement)
         if report.verdict is Verdict.HAZARD and (not causes or untold):
-            self._add("hazards without a story", "failures", "failure", "hazard", verdict)
+            self._add("hazards without a story", "failures", "failure", "hazard", verdict, kind="hazard")
         elif report.verdict is Verdict.INCONCLUSIVE:
-            self._add("verdict", "skipped", "skipped", verdict, "")
+            self._add("verdict", "skipped", "skipped", verdict, verdict)
         elif report.verdict is Verdict.COHERENT:
             self._add("verdict", "", "", "", "")
 
@@ -84,9 +85,10 @@ class _Suite:
         sentence, identity = cause_sentence(report, cause), identity_of(report, cause)
         name = str(identity._replace(subject=""))
         if known is not None and not known.fails:
-            self._add(name, "skipped", "skipped", f"{known.state.value}: {known.reason}".rstrip(": "), "")
+            why = f"{known.state.value}: {known.reason}".rstrip(": ")
+            self._add(name, "skipped", "skipped", why, f"{why}\n{sentence}")
             return
-        text = "\n".join((reader_words(report, cause), "", *_story(report, cause)))
+        text = "\n".join((sentence, reader_words(report, cause), "", *_story(report, cause)))
         self._add(name, "failures", "failure", sentence, text, kind=cause.kind)
 
     def _add(self, name: str, count: str, element: str, message: str, text: str, kind: str = "") -> None:

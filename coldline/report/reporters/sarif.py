@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""SARIF 2.1.0, for programs that show the results of many tools: one log, a run for each trace or guest.
+"""SARIF 2.1.0, for programs that show the results of many tools: one log with one run, for all traces of a command.
 
-Each cause is a result. Its story is a code flow, with a thread flow for each agent and one for the caches; the
-execution orders say how they interleave.
+GitHub takes at most 20 runs of a file, and only one of each tool and category. Each cause is a result. Its story is a
+code flow, with a thread flow for each agent and one for the caches; the execution orders say how they interleave.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from coldline.report.cause_words import (
     reader_words,
 )
 from coldline.report.causes import causes_of, decided_words, outcome_words
-from coldline.report.identity import identity_of
+from coldline.report.identity import identity_of, subject_of
 from coldline.report.phrases import verdict_words
 from coldline.report.reporters.base import Reporter, Settings
 from coldline.report.step_words import CACHES, copies_words, step_words
@@ -38,44 +38,56 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
+_OF_TRACES: Final = "check"
+"""The category of the results of traces; those of a guest have its image's name."""
+
 
 class SarifReporter(Reporter):
-    """Collects a run for each report, and writes the log at the end."""
+    """Collects the results of each report, and writes the log at the end."""
 
     def __init__(self, out: TextIO, settings: Settings) -> None:
         super().__init__(out, settings)
-        self._runs: list[dict[str, Any]] = []
+        self._results: list[dict[str, Any]] = []
+        self._notes: list[dict[str, Any]] = []
+        self._judged = True
+        self._category = _OF_TRACES
 
     def report(self, report: "Report") -> None:
         """Add a report of a trace file or of a run."""
-        self._runs.append(run_document(report))
+        judgement = report.judgement
+        if report.guest is not None or report.machine is not None:
+            self._category = subject_of(report)
+        self._judged &= judgement is not None
+        if judgement is None:
+            self._notes.append(_note(report, "error", report.error))
+        else:
+            self._notes += [_note(report, "warning", text) for text in judgement.warnings]
+            self._notes.append(_note(report, "note", verdict_words(judgement)))
+        self._results += [_result(report, number, cause) for number, cause in enumerate(causes_of(report))]
 
     def finish(self) -> None:
         """Write the log."""
-        log = {"$schema": SCHEMA, "version": "2.1.0", "runs": self._runs}
+        log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [self._run()]}
         self.out.write(json.dumps(log, indent=1) + "\n")
 
-
-def run_document(report: "Report") -> dict[str, Any]:
-    """The run of a report: the tool, its results, and whether it could judge."""
-    rules = [{"id": kind, "shortDescription": {"text": text}} for kind, text in KIND_SENTENCES.items()]
-    driver = {"name": "coldline", "version": __version__, "semanticVersion": __version__, "rules": rules}
-    judgement = report.judgement
-    notes = [_note("error", report.error)] if judgement is None else []
-    if judgement is not None:
-        notes = [_note("warning", text) for text in judgement.warnings]
-        notes.append(_note("note", verdict_words(judgement)))
-    return {
-        "tool": {"driver": driver},
-        "automationDetails": {"id": f"coldline/{report.subject}"},
-        "columnKind": "unicodeCodePoints",
-        "invocations": [{"executionSuccessful": judgement is not None, "toolExecutionNotifications": notes}],
-        "results": [_result(report, number, cause) for number, cause in enumerate(causes_of(report))],
-    }
+    def _run(self) -> dict[str, Any]:
+        """The run: the tool, its results, and whether it could judge all files."""
+        rules = [{"id": kind, "shortDescription": {"text": text}} for kind, text in KIND_SENTENCES.items()]
+        driver = {"name": "coldline", "version": __version__, "semanticVersion": __version__, "rules": rules}
+        invocation = {"executionSuccessful": self._judged, "toolExecutionNotifications": self._notes}
+        return {
+            "tool": {"driver": driver},
+            "automationDetails": {"id": f"coldline/{self._category}/"},  # a category, and no name of the run
+            "columnKind": "unicodeCodePoints",
+            "invocations": [invocation],
+            "results": self._results,
+        }
 
 
-def _note(level: str, text: str) -> dict[str, Any]:
-    return {"level": level, "message": {"text": text or "no reason is known"}}
+def _note(report: "Report", level: str, text: str) -> dict[str, Any]:
+    said = f"{report.subject}: {text or 'no reason is known'}"
+    place = {"physicalLocation": {"artifactLocation": {"uri": uri_of(report.subject)}}}
+    return {"level": level, "message": {"text": said}, "locations": [place]}
 
 
 def _result(report: "Report", number: int, cause: "Cause") -> dict[str, Any]:
