@@ -19,6 +19,7 @@ import pytest
 
 import tests.helpers.tiny_guests as a64
 from coldline.cli import main, matrix
+from coldline.cli.matrix_rows import judged
 from coldline.consequence import rerun
 from coldline.events.source import Sink
 from coldline.repair import repairs
@@ -212,7 +213,7 @@ def test_what_old_bytes_did_is_shown_as_far_as_it_is_known(cli: Cli, monkeypatch
 
 def test_a_matrix_keeps_the_verdicts_that_it_has(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = json.loads(cli("matrix", *MIDWAY[1:], "--json").out)["verdicts"]
-    interrupted = _Interrupted(matrix.judged, after=2)
+    interrupted = _Interrupted(judged, after=2)
     monkeypatch.setattr(matrix, "judged", interrupted)
     found = cli("matrix", *MIDWAY[1:], "--json")
     assert (found.status, found.err) == (INTERRUPTED, "coldline: interrupted\n")
