@@ -89,24 +89,32 @@ def observe(
     if not stories:
         raise UsageError(f"{source}: no guest uses a page that {builder} wrote before the guest began")
     count = len(stories)
-
-    aliases = Counter(alias for story in stories for alias in story.aliases)
     return HostModel(
         name=name,
         summary=f"observed: {count} pages of {len(guests)} guests in {source}",
         architectures=(architecture,),
         builder_agent=builder,
         mapping_types=tuple(sorted({story.mapping for story in stories}, reverse=True)),
-        aliases=tuple(
-            HostAlias(
-                alias.agent, alias.memory_type, alias.lifetime, f"{seen} of {count} pages", alias.executable
-            )
-            for alias, seen in sorted(aliases.items(), key=lambda item: _LIFETIMES.index(item[0].lifetime))
-        ),
+        aliases=_most_seen(stories),
         allocation=_rule([story.allocation for story in stories], count),
         flush=_rule([story.flush for story in stories if story.flush], count),
         set_way=_rule([story.set_way for story in stories if story.set_way], count),
     )
+
+
+def _most_seen(stories: list[PageStory]) -> tuple[HostAlias, ...]:
+    """The aliases, each once: one lives as long as it did on most of its pages; the source has the rest, too."""
+    counts = Counter(alias for story in stories for alias in story.aliases)
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], _LIFETIMES.index(item[0].lifetime)))
+    same: dict[tuple[str, MemoryType, bool], list[tuple[HostAlias, int]]] = {}
+    for alias, pages in ranked:
+        same.setdefault((alias.agent, alias.memory_type, alias.executable), []).append((alias, pages))
+    found = []
+    for (first, pages), *others in same.values():
+        rest = [f"{other.lifetime.value} on {more}" for other, more in others]
+        source = "; ".join([f"{pages} of {len(stories)} pages", *rest])
+        found.append(HostAlias(first.agent, first.memory_type, first.lifetime, source, first.executable))
+    return tuple(sorted(found, key=lambda alias: _LIFETIMES.index(alias.lifetime)))
 
 
 def _rule(seen: list[tuple[Op, ...]], count: int) -> HostRule | None:

@@ -16,8 +16,8 @@ __all__ = ["CORES", "GUEST", "STRATEGIES", "watch", "words"]
 STRATEGIES: Final = ("hypercall", "flush", "none")
 """What can build a guest: a VMM's memory is always write-back, and KVM's own maintenance is always done."""
 
-CORES: Final = {"kvm-arm64": "cortex-a57", "kvm-s2fwb": "max,lpa2=off"}
-"""QEMU's core for each host model: without FEAT_S2FWB, and with it; without FEAT_LPA2, as it was watched."""
+CORES: Final = {"kvm-arm64": "cortex-a57", "kvm-s2fwb": "max"}
+"""QEMU's core for each host model: without FEAT_S2FWB, and with it, with FEAT_LPA2, too."""
 
 GUEST: Final = "guest"
 """KVM numbers its guests' VMIDs from 1: the first one is ``guest1``."""

@@ -195,6 +195,7 @@ def thumb(program: Code) -> bytes:
 T_NOP = Insn("nop", 0xBF00)
 T_SEMIHOSTING = Insn("svc #0xab", 0xDFAB)
 T_HVC = Insn("hvc #0", 0xF7E0_8000)
+T_BX_LR = Insn("bx lr", 0x4770)
 T_CMP_EQUAL = Insn("cmp r5, r5", 0x42AD)
 
 

@@ -162,6 +162,23 @@ def test_most_pages_decide() -> None:
     assert model.allocation.source == "4 of 5 pages; dc civac, ic ialluis on 1"
 
 
+def test_an_alias_lives_as_on_most_pages(cli: Cli, tmp_path: Path) -> None:
+    """Dom0 may still have one page mapped when the guest begins, as a ring that they share."""
+    pages = [PAGE, OTHER, OTHER + 0x1000]
+    shared = built(pages[2], uncached=True)
+    lines = [
+        *(line for page in pages for line in allocated(page)),
+        *(line for page in pages[:2] for line in built(page, uncached=True)), *shared[:-1],
+        *(line for page in pages for line in runs("dom1", page)),
+    ]  # fmt: skip
+    model = observed(lines)
+    assert bare(model)["aliases"] == [XEN, LINEAR]
+    assert [alias.source for alias in model.aliases] == ["3 of 3 pages", "2 of 3 pages; always on 1"]
+    file = tmp_path / "seen.json"
+    file.write_text(model_text(model))
+    assert cli("boot", "--sample", "midway-arm64", "--host", file, "--strategy", "uncached").status == HAZARD
+
+
 @pytest.mark.parametrize(
     "lines", [[], runs("dom1", PAGE), [*built(OTHER, uncached=False), *runs("dom1", PAGE)]]
 )

@@ -43,7 +43,8 @@ class RecordKind:
     """A block of code is entered, or the part of it in its second page: a virtual address, the physical one, which is
     all ones outside of RAM, and the place of its first byte there, in halfwords from the block's.
 
-    QEMU uses what it translated for every virtual address of the same bytes, so the one here may be another one.
+    QEMU uses what it translated for every virtual address of the same bytes, so the one here may be another one. It
+    is the present one where the physical address of the second page is not known.
     """
     LOAD: Final = 1
     """A load has happened: virtual address, physical address."""

@@ -11,6 +11,7 @@ pytest.importorskip("unicorn")
 import tests.helpers.tiny_guests_a32 as a32
 from coldline.frontends.qemu.cp15_registers import as_aarch64, is_aarch32, of_regime
 from coldline.mmu.view import LPAE, SHORT
+from coldline.support.units import PAGE_SIZE
 from tests.frontends.qemu.test_against_unicorn import WRITE_DACR, machine, watched
 from tests.helpers.command import COHERENT, HAZARD, Cli
 from tests.helpers.guest_runs import WINDOW
@@ -20,6 +21,7 @@ from tests.helpers.tiny_guests import RAM, Code, code
 ISA = INSTRUCTION_SETS["a32-short"]
 CPU_ON = 0x8400_0003
 SECOND, DATA = 0x1_8000, RAM + 0x1_9000
+OTHER = RAM + 0x1_A000
 
 
 def image(first: Code, data: dict[int, bytes] | None = None) -> bytes:
@@ -83,6 +85,29 @@ def test_thumb_code_and_conditions(tmp_path: Path) -> None:
     assert [each for each in ran.events if " dc c" in each] == [f"guest dc civac {WINDOW + 0x40:#x} 64"]
     fetched = [each.split()[2:] for each in ran.events if f" fetch {at & -0x1000:#x}"[:-3] in each]
     assert fetched == [[f"{at:#x}", str(len(thumb))]]
+
+
+@pytest.mark.parametrize("left", [None, OTHER], ids=["nothing", "another page"])
+def test_an_instruction_over_a_page_end_at_another_address(tmp_path: Path, left: int | None) -> None:
+    """QEMU runs what it translated for the first address; where the instruction's end is, the tables alone say."""
+    crossing = PAGE_SIZE - 2
+    thumb = a32.thumb(code(a32.t_mov(2, 0x1234), a32.T_BX_LR))
+    first, second = WINDOW + crossing | 1, WINDOW + 4 * PAGE_SIZE + crossing | 1
+    code_pages = {number: RAM + SECOND + PAGE_SIZE * (number & 1) for number in (0, 1, 4, 5)}
+    leaves = (0, 0) if left is None else (ISA.page(Page(left, "normal-wb", never=False)),) * 2
+    program = code(
+        a32.mov(1, 1), WRITE_DACR, ISA.prepare(), ISA.sctlr(M | C | I),
+        a32.mov(3, first), a32.blx(3),
+        ISA.write_entry(0, leaves[0]), ISA.write_entry(1, leaves[1]), a32.DSB, ISA.tlbi(),
+        a32.mov(3, second), a32.blx(3), a32.off(),
+    )  # fmt: skip
+    tables = ISA.tables({number: Page(at, "normal-wb", never=False) for number, at in code_pages.items()})
+    words = machine(ISA, ISA.image(program, {**tables, SECOND + crossing: thumb}), tmp_path)
+    ran = watched(words)
+    end = RAM + SECOND + PAGE_SIZE
+    expected = [f"{end - 2:#x} 2", f"{end:#x} 2", f"{end + 2:#x} 2"]
+    fetched = [each.split(" fetch ")[1] for each in ran.events if f" fetch {(RAM + SECOND) >> 16:#x}" in each]
+    assert [each for each in fetched if int(each.split()[0], 0) >= end - 2] == 2 * expected
 
 
 def test_registers_of_regimes() -> None:

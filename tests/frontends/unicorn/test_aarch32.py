@@ -79,7 +79,14 @@ def test_the_encodings_are_those_of_gnu_as(tmp_path: Path) -> None:
     assert _assembled(tmp_path, ".arm", program) == expected
     small = code(
         a32.T_SEMIHOSTING,
-        *(a32.T_NOP, a32.T_HVC, a32.T_CMP_EQUAL, a32.t_mov(2, 0xFEDC_BA98), a32.t_it("ne", 0x8, "it ne")),
+        *(
+            a32.T_NOP,
+            a32.T_HVC,
+            a32.T_BX_LR,
+            a32.T_CMP_EQUAL,
+            a32.t_mov(2, 0xFEDC_BA98),
+            a32.t_it("ne", 0x8, "it ne"),
+        ),
         *(Insn("mcrne p15, 0, r2, c7, c14, 1", a32.mcr("dc civac", 2).word), a32.T_NOP),
     )
     assert _assembled(tmp_path, ".thumb", small) == a32.thumb(small)

@@ -30,7 +30,7 @@ def test_what_is_watched(made_up: Sources, tmp_path: Path, monkeypatch: pytest.M
     assert "--name 1=guest1 --" in words
     assert "--only" not in words
     assert "--idc" not in words, "watch reads them from CTR_EL0"
-    assert "-machine virt,virtualization=on,gic-version=3 -cpu max,lpa2=off " in words
+    assert "-machine virt,virtualization=on,gic-version=3 -cpu max " in words
 
 
 def test_a_path_that_qemu_would_cut(made_up: Sources, tmp_path: Path) -> None:

@@ -271,7 +271,7 @@ static const char *const watched[] = { COLDLINE_REGISTERS };
 static struct vcpu {
     bool known, stale;                  /* stale: registers are to be read before the next block */
     bool resumed;                       /* since they were read: it has waited, or was turned on */
-    struct qemu_plugin_register *x[31], *cpsr, *hcr, *scr, *ctr, *of[WATCHED];   /* x has AArch32's r0 to lr, too */
+    struct qemu_plugin_register *x[31], *pc, *cpsr, *hcr, *scr, *ctr, *of[WATCHED];   /* x has AArch32's r0 to lr, too */
     bool is_32;                         /* it has AArch32 alone */
     uint64_t value[WATCHED];
     bool told[WATCHED];
@@ -355,6 +355,8 @@ static void on_vcpu(qemu_plugin_id_t id, unsigned number)
             vcpu->x[13] = each->handle;
         else if (vcpu->is_32 && !strcmp(each->name, "lr"))
             vcpu->x[14] = each->handle;
+        else if (!strcmp(each->name, "pc"))
+            vcpu->pc = each->handle;
         else if (!strcmp(each->name, "cpsr"))
             vcpu->cpsr = each->handle;
         else if (!strcmp(each->name, "HCR_EL2"))
@@ -466,6 +468,17 @@ static void start(void)
     }
 }
 
+/*
+ * The virtual address of a block that a vCPU is about to execute. The one for which the code was translated may be that of
+ * another process, which maps the same bytes elsewhere. Code for a core of Arm's keeps the program counter up to date at the
+ * start of each block (qemu target/arm/cpu.c, CF_PCREL; 10.0).
+ */
+static uint64_t present_address(const struct block *block, unsigned number)
+{
+    uint64_t at = read_register(vcpus[number].pc);
+    return at % PAGE == block->virtual % PAGE ? at : block->virtual;
+}
+
 static void on_block(unsigned number, void *data)
 {
     uint64_t index = (uintptr_t)data & (BLOCKS - 1);
@@ -485,10 +498,12 @@ static void on_block(unsigned number, void *data)
             see_code(blocks[index].second, blocks[index].second_size);
     }
     const struct block *block = &blocks[index];
-    uint64_t what = block->head | (uint64_t)number << 8;
-    put(what | block->size << 32, block->virtual, (block->physical & ADDRESS) | index << ADDRESS_BITS, 0);
+    uint64_t what = block->head | (uint64_t)number << 8, virtual = block->virtual;
+    if (block->second_size && block->second == ~0ull)
+        virtual = present_address(block, number);
+    put(what | block->size << 32, virtual, (block->physical & ADDRESS) | index << ADDRESS_BITS, 0);
     if (block->second_size)
-        put(what | block->second_size << 32, block->virtual + block->size,
+        put(what | block->second_size << 32, virtual + block->size,
             (block->second & ADDRESS) | index << ADDRESS_BITS, block->size / 2);
 }
 
