@@ -84,10 +84,14 @@ class MatrixProcesses:
             self._executor = ProcessPoolExecutor(
                 self._most, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(self._work,)
             )
+        # A process inherits the mask: an interrupt is the command's, which ends its processes.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             return self._executor.submit(_cells, host, [trial.strategy for trial in row.rest], shared)
         except BrokenProcessPool:
             return None
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _reduced(view: memoryview) -> tuple[Any, ...]:
@@ -100,7 +104,6 @@ _work: Work | None = None
 def _begin(work: Work) -> None:
     """Begin a process."""
     global _work
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command ends its processes
     _work = work
 
 

@@ -83,6 +83,27 @@ def test_an_interrupt_ends_the_processes(
     assert processes == list(table)
 
 
+def test_an_interrupt_is_the_commands_alone(
+    cli: Cli, table: Any, processes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a terminal, processes get it, too: even while they start, they must not tell of it."""
+    finish = matrix._Rows.finish
+    blocked: list[int] = []
+
+    def looking(self: Any) -> None:
+        for each in multiprocessing.active_children():
+            status = Path(f"/proc/{each.pid}/status").read_text().split()
+            blocked.append(int(status[status.index("SigBlk:") + 1], 16))
+        finish(self)
+
+    monkeypatch.setattr(matrix._Rows, "finish", looking)
+    assert cli(*SMALL).status == SUCCESS
+    assert blocked != []
+    assert all(mask >> (signal.SIGINT - 1) & 1 for mask in blocked)
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
+    assert processes == list(table)
+
+
 def test_an_error_of_a_process_is_that_of_the_command(
     cli: Cli, table: Any, processes: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
