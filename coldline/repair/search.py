@@ -6,7 +6,7 @@ insertion changes them, and the events after it either lead to a bad read or not
 on the place and on its costs, and few costs occur, so it is remembered.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from coldline.checker.state.vocabulary import AnyLetter, AnySetting
@@ -79,7 +79,7 @@ class Search:
         edges = {0, offset, end, *(edge for each in self._events for edge in (each.start, each.end))}
         self._offsets = sorted(edge for edge in edges if 0 <= edge < size)
         self._concerned = [offset <= each < end for each in self._offsets]
-        self._steps = self._steps_of(self._events)
+        self._steps = self._steps_of_events()
         self._reads = [self._groups_read(each) for each in self._events]
         self._sets = Reachable(projection.ways)
         self._before: list[Bytes] = []
@@ -99,9 +99,9 @@ class Search:
         for index in range(self._last):
             self._allowed[index] |= self._bad(index, self._before[index])
 
-    def _steps_of(self, events: Sequence[LineEvent]) -> list[_Step]:
+    def _steps_of_events(self) -> list[_Step]:
         known: dict[_Step, _Step] = {}
-        steps = [_Step(tuple(map(each.letter_for, self._offsets)), each.setting) for each in events]
+        steps = [_Step(tuple(map(each.letter_for, self._offsets)), each.setting) for each in self._events]
         return [known.setdefault(step, step) for step in steps]
 
     def _groups_read(self, each: LineEvent) -> list[int]:

@@ -8,14 +8,12 @@ unpacked, with a BSS; the rest of the build is Linux's own.
 import lzma
 import os
 import shutil
-import subprocess
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+from testbed.builds.building import kept_build, run_build
 from testbed.builds.kernel_source import kernel_tree
 from testbed.builds.modules import BuildError
-from testbed.packages import cache
 from testbed.packages.kernels import kernel
 
 __all__ = ["Decompressor", "decompressor"]
@@ -93,17 +91,13 @@ def decompressor() -> Decompressor:
     """
     source = kernel_tree(VERSION)
     unpacks = kernel("armhf")
-    folder = cache.cache_folder() / f"decompressor-{source.name}"
-    with cache.locked(cache.cache_folder()):
-        if not folder.is_dir():
-            with tempfile.TemporaryDirectory(prefix="tmp-", dir=folder.parent) as temporary:
-                scratch = Path(temporary)
-                boot = _build(source, unpacks, scratch)
-                kept = scratch / "kept"
-                kept.mkdir()
-                shutil.copy2(boot / "zImage", kept)
-                shutil.copy2(boot / "compressed/vmlinux", kept)
-                kept.replace(folder)
+
+    def build(folder: Path, kept: Path) -> None:
+        boot = _build(source, unpacks, folder)
+        shutil.copy2(boot / "zImage", kept)
+        shutil.copy2(boot / "compressed/vmlinux", kept)
+
+    folder = kept_build(f"decompressor-{source.name}", build)
     return Decompressor(folder / "zImage", folder / "vmlinux", source)
 
 
@@ -116,11 +110,13 @@ def _build(source: Path, unpacks: Path, folder: Path) -> Path:
     (folder / "Image").write_bytes(_unpacked(unpacks))
     (folder / "vmlinux.S").write_text(_VMLINUX)
     linking = "-Wl,-Ttext=0xc0208000,--build-id=none,-e,_stext,-n"
-    _run((f"{_CROSS}gcc", "-nostdlib", "-static", linking, "-o", "built/vmlinux", "vmlinux.S"), folder)
+    run_build((f"{_CROSS}gcc", "-nostdlib", "-static", linking, "-o", "built/vmlinux", "vmlinux.S"), folder)
     make = ("make", "-s", "-C", str(source), f"O={built}", "ARCH=arm", f"CROSS_COMPILE={_CROSS}")
-    _run((*make, "allnoconfig"), folder, KCONFIG_ALLCONFIG=str(folder / "config"))
+    own = {"KCONFIG_ALLCONFIG": str(folder / "config"), "MAKEFILES": str(folder / "decompressor.mk")}
+    environment = {**os.environ, **own}
+    run_build((*make, "allnoconfig"), folder, environment)
     jobs = f"-j{len(os.sched_getaffinity(0))}"
-    _run((*make, jobs, "decompressor"), folder, MAKEFILES=str(folder / "decompressor.mk"))
+    run_build((*make, jobs, "decompressor"), folder, environment)
     return built / "arch/arm/boot"
 
 
@@ -131,19 +127,3 @@ def _unpacked(zimage: Path) -> bytes:
         return lzma.LZMADecompressor().decompress(data[data.rfind(_XZ) :])
     except lzma.LZMAError as error:
         raise BuildError(f"{zimage}: has no kernel compressed by xz: {error}") from error
-
-
-def _run(command: tuple[str, ...], folder: Path, **environment: str) -> None:
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=folder,
-            env={**os.environ, **environment},
-        )
-    except OSError as error:
-        raise BuildError(f"{command[0]}: {error.strerror}") from error
-    if done.returncode:
-        raise BuildError(f"{' '.join(command)}: exit status {done.returncode}\n{done.stderr[-2000:]}")

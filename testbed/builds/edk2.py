@@ -8,14 +8,11 @@ compressed volume.
 import os
 import re
 import shutil
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from testbed.builds.modules import BuildError
-from testbed.packages import cache
+from testbed.builds.building import kept_build, run_build
 from testbed.packages.upstream_source import upstream_source
 
 __all__ = ["VERSION", "Edk2", "edk2"]
@@ -61,17 +58,15 @@ def edk2() -> Edk2:
         If it cannot be built.
     """
     source = upstream_source("edk2", VERSION, suite=SUITE)
-    folder = cache.cache_folder() / f"edk2-{VERSION}"
-    with cache.locked(cache.cache_folder()):
-        if not folder.is_dir():
-            with tempfile.TemporaryDirectory(prefix="tmp-", dir=folder.parent) as temporary:
-                built = _build(source, Path(temporary))
-                kept = Path(temporary) / "kept"
-                (kept / "modules").mkdir(parents=True)
-                shutil.copy2(built / "FV/QEMU_EFI.fd", kept)
-                for linked in built.rglob("DEBUG/*.dll"):
-                    shutil.copy2(linked, kept / "modules")
-                kept.replace(folder)
+
+    def build(folder: Path, kept: Path) -> None:
+        built = _build(source, folder)
+        (kept / "modules").mkdir()
+        shutil.copy2(built / "FV/QEMU_EFI.fd", kept)
+        for linked in built.rglob("DEBUG/*.dll"):
+            shutil.copy2(linked, kept / "modules")
+
+    folder = kept_build(f"edk2-{VERSION}", build)
     return Edk2(folder / "QEMU_EFI.fd", folder / "modules", source)
 
 
@@ -97,9 +92,9 @@ def _build(source: Path, folder: Path) -> Path:
         "PATH": f"{tools / 'BinWrappers/PosixLike'}:{os.environ['PATH']}",
     }
     programs = ("make", "-s", "-C", str(tools / "Source/C"), f"EDK2_PATH={source}")
-    _run((*programs, f"APPLICATIONS={' '.join(_TOOLS)}"), folder, environment)
+    run_build((*programs, f"APPLICATIONS={' '.join(_TOOLS)}"), folder, environment)
     words = ("-n", "1", "-a", "ARM", "-t", "GCCNOLTO", "-p", "Pei.dsc", "-b", "RELEASE")
-    _run(("build", *words), folder, environment)
+    run_build(("build", *words), folder, environment)
     return folder / "Build/ArmVirtQemu-ARM/RELEASE_GCCNOLTO"
 
 
@@ -123,15 +118,3 @@ def _write_platform(package: Path, folder: Path) -> None:
 
 def _text(path: Path) -> str:
     return path.read_bytes().decode().replace("\r\n", "\n")
-
-
-def _run(command: tuple[str, ...], folder: Path, environment: dict[str, str]) -> None:
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, cwd=folder, env=environment
-        )
-    except OSError as error:
-        raise BuildError(f"{command[0]}: {error.strerror}") from error
-    if done.returncode:
-        said = (done.stdout + done.stderr)[-2000:]
-        raise BuildError(f"{' '.join(command)}: exit status {done.returncode}\n{said}")

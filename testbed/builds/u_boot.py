@@ -3,13 +3,10 @@
 
 import os
 import shutil
-import subprocess
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from testbed.builds.modules import BuildError
-from testbed.packages import cache
+from testbed.builds.building import kept_build, run_build
 from testbed.packages.upstream_source import upstream_source
 
 __all__ = ["VERSION", "UBoot", "u_boot"]
@@ -50,26 +47,13 @@ def u_boot() -> UBoot:
         If it cannot be built.
     """
     source = upstream_source("u-boot", VERSION, suite=SUITE)
-    folder = cache.cache_folder() / f"u-boot-{VERSION}"
-    with cache.locked(cache.cache_folder()):
-        if not folder.is_dir():
-            with tempfile.TemporaryDirectory(prefix="tmp-", dir=folder.parent) as temporary:
-                built = Path(temporary) / "built"
-                _make(source, built, "qemu_arm64_defconfig")
-                _make(source, built, f"-j{len(os.sched_getaffinity(0))}", "u-boot.bin")
-                kept = Path(temporary) / "kept"
-                kept.mkdir()
-                for name in ("u-boot.bin", "u-boot"):
-                    shutil.copy2(built / name, kept)
-                kept.replace(folder)
+
+    def build(folder: Path, kept: Path) -> None:
+        make = ("make", "-s", "-C", str(source), f"O={folder}", _CROSS)
+        run_build((*make, "qemu_arm64_defconfig"), folder)
+        run_build((*make, f"-j{len(os.sched_getaffinity(0))}", "u-boot.bin"), folder)
+        for name in ("u-boot.bin", "u-boot"):
+            shutil.copy2(folder / name, kept)
+
+    folder = kept_build(f"u-boot-{VERSION}", build)
     return UBoot(folder / "u-boot.bin", folder / "u-boot", source)
-
-
-def _make(source: Path, built: Path, *words: str) -> None:
-    command = ["make", "-s", "-C", str(source), f"O={built}", _CROSS, *words]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError as error:
-        raise BuildError(f"make: {error.strerror}") from error
-    if done.returncode:
-        raise BuildError(f"{' '.join(command)}: exit status {done.returncode}\n{done.stderr[-2000:]}")

@@ -4,11 +4,11 @@
 import os
 import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from testbed.builds.building import run_build
 from testbed.builds.modules import CROSS_PREFIXES, BuildError
 from testbed.machines import image
 from testbed.packages import apt, debian
@@ -34,7 +34,6 @@ _TOOLS = (
     "--with-system-qemu=/usr/libexec/xen-qemu-system-i386",  # as in Debian's packages
 )  # fmt: skip
 _ALL = ("--disable-xen", "--disable-tools", "--disable-docs", "--disable-stubdom")
-_TIMEOUT_S = 1800
 
 
 def build(sources: Sources, source: Path, target: Path) -> None:
@@ -67,15 +66,15 @@ def build(sources: Sources, source: Path, target: Path) -> None:
         for folder, words in ((source / "tools", _TOOLS), (source, _ALL)):
             host = prefix.removesuffix("-")
             configure = ["./configure", f"--host={host}", *_PATHS, *words]
-            _run(configure, folder, {**environment, "CC": compiler})
+            run_build(configure, folder, {**environment, "CC": compiler})
         make = [
             "make", f"-j{os.cpu_count() or 1}", f"XEN_TARGET_ARCH={_XEN_ARCHITECTURES[sources.architecture]}",
             f"CROSS_COMPILE={prefix}", f"CC={compiler}", f"PYTHON={sys.executable}", "debug=n",
         ]  # fmt: skip
         folders = [f"libs/{name}" for name in LIBRARIES]
         for name in ("include", *folders):
-            _run([*make, "-C", f"tools/{name}"], source, environment)
-        _run([*make, "-C", "tools/xl", "xl"], source, environment)
+            run_build([*make, "-C", f"tools/{name}"], source, environment)
+        run_build([*make, "-C", "tools/xl", "xl"], source, environment)
     _collect(source / "tools", [source / "tools" / name for name in folders], target)
 
 
@@ -100,29 +99,6 @@ def _environment(root: Path, prefix: str) -> dict[str, str]:
         "PKG_CONFIG_LIBDIR": f"{library}:{root / 'usr/share/pkgconfig'}",
         "PKG_CONFIG_SYSROOT_DIR": os.fspath(root),
     }
-
-
-def _run(words: list[str], folder: Path, environment: dict[str, str]) -> None:
-    what = " ".join(word for word in words if "=" not in word and not word.startswith("-j"))
-    try:
-        done = subprocess.run(
-            words,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise BuildError(f"{what}: not done after {_TIMEOUT_S} s") from error
-    except OSError as error:
-        raise BuildError(f"{words[0]}: {error.strerror}") from error
-    if done.returncode:
-        last = "\n".join(done.stdout.splitlines()[-20:])
-        raise BuildError(f"{what}: exit status {done.returncode}\n{last}")
 
 
 def _collect(tools: Path, folders: list[Path], target: Path) -> None:

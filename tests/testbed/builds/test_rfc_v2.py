@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.builds import rfc_v2, xen_source, xen_tools
+from testbed.builds import building, rfc_v2, xen_source
 from testbed.builds.modules import BuildError
 from testbed.dom0 import privcmd
 from testbed.packages import apt
@@ -130,4 +130,4 @@ def test_a_build_that_fails(tmp_path: Path) -> None:
     script.write_text("#!/bin/sh\necho checking for yajl... no\nexit 1\n")
     script.chmod(0o755)
     with pytest.raises(BuildError, match=r"^\./configure: exit status 1\\nchecking for yajl\.\.\. no$"):
-        xen_tools._run(["./configure", "--prefix=/usr"], tmp_path, {})
+        building.run_build(["./configure", "--prefix=/usr"], tmp_path, {})
